@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decompressor: commands and encoded packets in, raw packets and statuses out."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from opencdma.hw.stream import Credit, Queue
+from opencdma.spec import ErrorCode, Status
+
+from .beat_planner import BeatPlanner
+from .command import CommandDecoder
+from .expander import Expander
+from .gate import Gate
+from .geometry import CodecGeometry
+from .line_store import Intake, LineStore
+from .mask_walker import MaskWalker, Verdict
+from .payloads import CommandWord, PacketBeat, StatusWord
+
+__all__ = ["Decompressor"]
+
+#: Transfers between command and status at most.
+TRANSFERS = 16
+#: Packets whose ends are known and not yet done with: those of the transfers, and as many lines.
+PACKETS = 64
+#: Beats between planner and output at most.
+BEATS = 16
+
+
+class Decompressor(wiring.Component):
+    """Decodes packets as ``docs/format.md`` says, one per command.
+
+    ::
+
+        commands -> decoder -> mask walker -> beat planner -> expander -> gate -> o
+                                    ^              ^             ^         |
+        i ------> intake -----> line store         |         line store    |
+                    +--------------+ends-----------+                       |
+                    +--------------------------------------------lengths-> status -> statuses
+
+    A transfer of N raw bytes encoded in M bytes takes ``max(ceil(N/W), ceil(M/W))`` cycles and a
+    constant latency, from the first beat in to the last beat out, for any data whose density
+    does not swing between the two limits within the transfer; transfers follow each other without
+    a gap. Any input ends: in the raw length asked for, or in an error that says where it is. Not
+    a byte goes out beyond the raw length.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+
+    Members
+    -------
+    commands : ``In(stream.Signature(CommandWord))``
+        One per packet.
+    i : ``In(stream.Signature(PacketBeat(width)))``
+        Encoded packets.
+    o : ``Out(stream.Signature(PacketBeat(width)))``
+        Raw packets, one per packet in, in order. After an error the packet ends in an empty beat.
+    statuses : ``Out(stream.Signature(StatusWord))``
+        One per packet, after its last beat has been taken and the whole packet was seen.
+    """
+
+    def __init__(self, geometry: CodecGeometry):
+        self._geometry = geometry
+        super().__init__({
+            "commands": In(stream.Signature(CommandWord)),
+            "i": In(stream.Signature(PacketBeat(geometry.width))),
+            "o": Out(stream.Signature(PacketBeat(geometry.width))),
+            "statuses": Out(stream.Signature(StatusWord)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry = self._geometry
+
+        m.submodules.decoder = decoder = CommandDecoder(geometry)
+        m.submodules.intake = intake = Intake(geometry, packets=PACKETS)
+        m.submodules.walker = walker = MaskWalker(geometry)
+        m.submodules.planner = planner = BeatPlanner(geometry)
+        m.submodules.expander = expander = Expander(geometry)
+        m.submodules.gate = gate = Gate(geometry, depth=BEATS, transfers=TRANSFERS)
+        m.submodules.room = room = Credit(BEATS)
+        m.submodules.transfers = transfers = Credit(TRANSFERS)
+        m.submodules.verdicts = verdicts = Queue(Verdict, TRANSFERS)
+
+        for name, reader, cells in (("mask_store", walker, walker.cells),
+                                    ("data_store", expander, geometry.lanes)):
+            m.submodules[name] = store = LineStore(geometry, cells=cells)
+            m.d.comb += [
+                store.write_en.eq(intake.write_en),
+                store.write_line.eq(intake.write_line),
+                store.write_data.eq(intake.write_data),
+                store.read_position.eq(reader.read_position),
+                reader.read_data.eq(store.read_data),
+            ]
+
+        connect(m, flipped(self.i), intake.i)
+        connect(m, decoder.o, walker.commands)
+        connect(m, intake.ends_ahead, walker.ends)
+        connect(m, walker.o, planner.groups)
+        connect(m, intake.ends, planner.ends)
+        connect(m, planner.o, expander.i)
+        connect(m, expander.o, gate.i)
+        connect(m, gate.o, flipped(self.o))
+
+        accept = Signal()
+        m.d.comb += [
+            accept.eq(self.commands.valid & self.commands.ready),
+            decoder.i.payload.eq(self.commands.payload),
+            decoder.i.valid.eq(self.commands.valid & transfers.available),
+            self.commands.ready.eq(decoder.i.ready & transfers.available),
+            transfers.take.eq(accept),
+            transfers.give.eq(self.statuses.valid & self.statuses.ready),
+            walker.written.eq(intake.written),
+            planner.written.eq(intake.written),
+            planner.enable.eq(room.available),
+            room.take.eq(planner.emits),
+            room.give.eq(gate.freed),
+            verdicts.i.valid.eq(walker.verdicts.valid),
+            verdicts.i.payload.eq(walker.verdicts.payload),
+        ]
+
+        # Lines are needed until the planner has passed them; when it has nothing to plan, until
+        # the walker has.
+        with m.If(planner.frontier_valid):
+            m.d.sync += intake.released.eq(planner.frontier)
+        with m.Elif(planner.idle & walker.idle & walker.frontier_valid):
+            m.d.sync += intake.released.eq(walker.frontier)
+
+        # One status out of the command, the packet and what decoding came to.
+        verdict, report, packet = verdicts.o.p, gate.reports.p, intake.lengths.p
+        status = self.statuses.p
+        m.d.comb += [
+            self.statuses.valid.eq(
+                verdicts.o.valid & gate.reports.valid & intake.lengths.valid),
+            status.status.eq(Status.DATA_ERROR),
+            status.bytes_in.eq(packet.bytes_in),
+            status.bytes_out.eq(report.bytes_out),
+            status.nonzeros.eq(report.nonzeros),
+        ]
+        for source in (verdicts.o, gate.reports, intake.lengths):
+            m.d.comb += source.ready.eq(self.statuses.valid & self.statuses.ready)
+        with m.If(verdict.status != Status.OK):
+            m.d.comb += status.status.eq(verdict.status)
+            m.d.comb += status.error_code.eq(verdict.error_code)
+        with m.Elif(report.error_code == ErrorCode.TRUNCATED):
+            m.d.comb += status.position.eq(packet.bytes_in)
+            m.d.comb += status.error_code.eq(
+                Mux(verdict.zvc, ErrorCode.TRUNCATED, ErrorCode.LENGTH_MISMATCH))
+        with m.Elif(report.error_code != ErrorCode.NONE):
+            m.d.comb += status.position.eq(report.position)
+            m.d.comb += status.error_code.eq(report.error_code)
+        with m.Elif(packet.bytes_in != report.consumed):
+            m.d.comb += status.position.eq(report.consumed)
+            m.d.comb += status.error_code.eq(
+                Mux(verdict.zvc, ErrorCode.TRAILING, ErrorCode.LENGTH_MISMATCH))
+        with m.Elif(packet.cut):
+            m.d.comb += status.position.eq(packet.bytes_in)
+            m.d.comb += status.error_code.eq(ErrorCode.FRAMING)
+        with m.Else():
+            m.d.comb += status.status.eq(Status.OK)
+        return m

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Last stage of the decompressor: good beats go out, the first error ends the packet."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from opencdma.hw.stream import Queue
+from opencdma.spec import ErrorCode
+
+from .beat_planner import BeatKind
+from .expander import ExpandedBeat
+from .geometry import CodecGeometry
+from .payloads import PacketBeat
+
+__all__ = ["DecodeReport", "Gate"]
+
+
+class DecodeReport(data.Struct):
+    """What decoding a packet came to, once per transfer.
+
+    Fields
+    ------
+    error_code
+        The first error in the data, up to where decoding ended.
+    position
+        Its position; not set for truncated data, whose error is at the end of the packet.
+    consumed
+        Encoded bytes up to where decoding ended.
+    bytes_out, nonzeros
+        Of the groups in front of the error.
+    """
+
+    error_code: 8
+    position:  32
+    consumed:  32
+    bytes_out: 32
+    nonzeros:  32
+
+
+class Gate(wiring.Component):
+    """Sends out good beats, and counts; the first error ends the packet with an empty beat.
+
+    An error can be found only when part of its group has gone out. What counts as valid output is
+    therefore reported in whole groups.
+
+    Takes one beat per cycle; latency is one cycle.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+    depth : :class:`int`
+        Beats that may be in the output queue, a power of two.
+    transfers : :class:`int`
+        Reports that may be waiting, a power of two.
+
+    Members
+    -------
+    i : ``In(stream.Signature(ExpandedBeat(geometry), always_ready=True))``
+        At most ``depth`` more than ``freed`` has given back.
+    o : ``Out(stream.Signature(PacketBeat(width)))``
+        Raw packets.
+    reports : ``Out(stream.Signature(DecodeReport))``
+        One per transfer, after its last beat has been taken.
+    freed : ``Out(2)``
+        Beats that went out or were dropped in this cycle.
+    """
+
+    def __init__(self, geometry: CodecGeometry, *, depth: int, transfers: int):
+        self._geometry = geometry
+        self._depth = depth
+        self._transfers = transfers
+        super().__init__({
+            "i": In(stream.Signature(ExpandedBeat(geometry), always_ready=True)),
+            "o": Out(stream.Signature(PacketBeat(geometry.width))),
+            "reports": Out(stream.Signature(DecodeReport)),
+            "freed": Out(2),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry, beat = self._geometry, self.i.p.beat
+
+        # Running totals: to the beat, and to the last whole group.
+        consumed, bytes_out, nonzeros = Signal(32), Signal(32), Signal(32)
+        valid_bytes, valid_nonzeros = Signal(32), Signal(32)
+        mask_bytes = Signal(range(16 + 1))
+        with m.Switch(beat.size):
+            for size in geometry.element_sizes:
+                with m.Case(geometry.size_code(size)):
+                    m.d.comb += mask_bytes.eq(Mux(beat.head, 16 // size, 0))
+        data_at, next_consumed = Signal(32), Signal(32)
+        next_bytes, next_nonzeros = Signal(32), Signal(32)
+        m.d.comb += [
+            data_at.eq(consumed + mask_bytes),
+            next_consumed.eq(data_at + beat.taken * geometry.lane_bytes),
+            next_bytes.eq(bytes_out + beat.count * geometry.lane_bytes),
+            next_nonzeros.eq(nonzeros + beat.nonzeros),
+        ]
+
+        # The first error of the transfer, before this beat or in it.
+        failed, failure = Signal(), Signal(DecodeReport)
+        fails, found = Signal(), Signal(DecodeReport)
+        m.d.comb += fails.eq(1)
+        with m.If(beat.stored_zero):
+            m.d.comb += found.error_code.eq(ErrorCode.NON_CANONICAL)
+            m.d.comb += found.position.eq(data_at + beat.zero_at * geometry.lane_bytes)
+        with m.Elif(beat.kind == BeatKind.PADDING):
+            m.d.comb += found.error_code.eq(ErrorCode.PADDING)
+            m.d.comb += found.position.eq(consumed + beat.where)
+        with m.Elif(beat.kind == BeatKind.TRUNCATED):
+            m.d.comb += found.error_code.eq(ErrorCode.TRUNCATED)
+        with m.Elif(beat.kind == BeatKind.REFUSED):
+            m.d.comb += found.error_code.eq(ErrorCode.NONE)
+        with m.Else():
+            m.d.comb += fails.eq(0)
+            m.d.comb += found.consumed.eq(next_consumed)
+        with m.If(~fails & beat.tail):
+            m.d.comb += found.bytes_out.eq(next_bytes)
+            m.d.comb += found.nonzeros.eq(next_nonzeros)
+        with m.Else():
+            m.d.comb += found.bytes_out.eq(valid_bytes)
+            m.d.comb += found.nonzeros.eq(valid_nonzeros)
+
+        with m.If(self.i.valid):
+            m.d.sync += [
+                consumed.eq(next_consumed), bytes_out.eq(next_bytes), nonzeros.eq(next_nonzeros),
+            ]
+            with m.If(beat.tail):
+                m.d.sync += [valid_bytes.eq(next_bytes), valid_nonzeros.eq(next_nonzeros)]
+            with m.If(~failed):
+                m.d.sync += [failed.eq(fails), failure.eq(found)]
+            with m.If(beat.last):
+                m.d.sync += [
+                    failed.eq(0), consumed.eq(0), bytes_out.eq(0), nonzeros.eq(0),
+                    valid_bytes.eq(0), valid_nonzeros.eq(0),
+                ]
+
+        m.submodules.queue = queue = Queue(PacketBeat(geometry.width), self._depth)
+        m.d.comb += [
+            queue.i.valid.eq(self.i.valid & ~failed),
+            queue.i.p.count.eq(Mux(fails, 0, beat.count * geometry.lane_bytes)),
+            queue.i.p.last.eq(beat.last | fails),
+        ]
+        for lane in range(geometry.lanes):
+            for byte in range(geometry.lane_bytes):
+                m.d.comb += queue.i.p.data[lane * geometry.lane_bytes + byte].eq(Mux(
+                    beat.keep[lane], self.i.p.data[lane].word_select(byte, 8), 0))
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        taken = Signal()
+        m.d.comb += taken.eq(self.o.valid & self.o.ready)
+        m.d.comb += self.freed.eq(taken + (self.i.valid & failed))
+
+        # A report waits until its packet is out: one that failed is out before it is over.
+        m.submodules.reports = reports = Queue(DecodeReport, self._transfers)
+        out = Signal(range(self._transfers + 1))
+        sent, gone = Signal(), Signal()
+        m.d.comb += [
+            sent.eq(taken & self.o.p.last),
+            gone.eq(self.reports.valid & self.reports.ready),
+            reports.i.valid.eq(self.i.valid & beat.last),
+            reports.i.payload.eq(Mux(failed, failure, found)),
+            self.reports.valid.eq(reports.o.valid & (out != 0)),
+            self.reports.payload.eq(reports.o.payload),
+            reports.o.ready.eq(gone),
+        ]
+        m.d.sync += out.eq(out + sent - gone)
+        return m

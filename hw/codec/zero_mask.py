@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Zero detection, and the masks of groups."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .framer import RawBeat
+from .geometry import CodecGeometry
+
+__all__ = ["GroupMask", "MaskBuilder", "MaskedBeat", "ZeroMask"]
+
+
+class MaskedBeat(data.StructLayout):
+    """A beat with the lanes that are to be kept.
+
+    Fields
+    ------
+    data
+        ``lanes`` lanes of ``lane_bytes`` bytes.
+    keep
+        One bit per lane: its element goes to the encoded stream.
+    nonzero
+        One bit per element, from bit 0 up: the element is not zero.
+    zvc, size, head, tail, last
+        As in :class:`RawBeat`.
+    """
+
+    def __init__(self, geometry):
+        super().__init__({
+            "data": data.ArrayLayout(8 * geometry.lane_bytes, geometry.lanes),
+            "keep": geometry.lanes,
+            "nonzero": geometry.lanes,
+            "zvc": 1, "size": 2, "head": 1, "tail": 1, "last": 1,
+        })
+
+
+class ZeroMask(wiring.Component):
+    """Finds the elements of which any bit is set.
+
+    Throughput is one beat per cycle, latency one cycle, no back-pressure. Bytes that do not belong
+    to the transfer count as zero. In a stored transfer every byte that belongs to it is kept.
+
+    Members
+    -------
+    i : ``In(stream.Signature(RawBeat(width), always_ready=True))``
+        Raw beats.
+    o : ``Out(stream.Signature(MaskedBeat(geometry), always_ready=True))``
+        The same with their zeros marked.
+    """
+
+    def __init__(self, geometry: CodecGeometry):
+        self._geometry = geometry
+        super().__init__({
+            "i": In(stream.Signature(RawBeat(geometry.width), always_ready=True)),
+            "o": Out(stream.Signature(MaskedBeat(geometry), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry, lanes = self._geometry, self._geometry.lanes
+
+        valid, filled = Signal(lanes), Signal(lanes)
+        for lane in range(lanes):
+            low = lane * geometry.lane_bytes
+            m.d.comb += valid[lane].eq(self.i.p.count > low)
+            m.d.comb += filled[lane].eq(
+                valid[lane] & Cat(self.i.p.data[low + n] for n in range(geometry.lane_bytes)).any())
+
+        elements, spread = Signal(lanes), Signal(lanes)
+        with m.Switch(self.i.p.size):
+            for size in geometry.element_sizes:
+                span = geometry.lanes_per_element(size)
+                with m.Case(geometry.size_code(size)):
+                    for n in range(lanes // span):
+                        nonzero = filled[n * span:(n + 1) * span].any()
+                        m.d.comb += elements[n].eq(nonzero)
+                        m.d.comb += spread[n * span:(n + 1) * span].eq(nonzero.replicate(span))
+
+        m.d.sync += [
+            self.o.valid.eq(self.i.valid),
+            Value.cast(self.o.p.data).eq(Value.cast(self.i.p.data)),
+            self.o.p.keep.eq(Mux(self.i.p.zvc, spread, valid)),
+            self.o.p.nonzero.eq(elements),
+        ]
+        for name in ("zvc", "size", "head", "tail", "last"):
+            m.d.sync += self.o.p[name].eq(self.i.p[name])
+        return m
+
+
+class GroupMask(data.StructLayout):
+    """The mask of a group as it stands in the stream, bit 0 of its first byte first."""
+
+    def __init__(self, geometry):
+        super().__init__({"bits": geometry.mask_bits, "size": 2})
+
+
+class MaskBuilder(wiring.Component):
+    """Gathers the mask of a group from its beats.
+
+    Takes one beat per cycle; the mask comes one cycle after the last beat of its group. Stored
+    transfers have no masks.
+
+    Members
+    -------
+    i : ``In(stream.Signature(MaskedBeat(geometry), always_ready=True))``
+        Beats with their zeros marked.
+    o : ``Out(stream.Signature(GroupMask(geometry), always_ready=True))``
+        One mask per group.
+    """
+
+    def __init__(self, geometry: CodecGeometry):
+        self._geometry = geometry
+        super().__init__({
+            "i": In(stream.Signature(MaskedBeat(geometry), always_ready=True)),
+            "o": Out(stream.Signature(GroupMask(geometry), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry = self._geometry
+        grown   = Signal(geometry.mask_bits)
+        slot    = Signal(range(geometry.group_beats))
+        started = Signal() # the group has a mask, and beats of it came before
+
+        with m.If(~self.i.p.head):
+            m.d.comb += grown.eq(self.o.p.bits)
+        with m.Switch(self.i.p.size):
+            for size in geometry.element_sizes:
+                step = geometry.width // size
+                with m.Case(geometry.size_code(size)):
+                    with m.Switch(slot):
+                        for n in range(geometry.group_beats):
+                            with m.Case(n):
+                                m.d.comb += grown[n * step:(n + 1) * step].eq(self.i.p.nonzero)
+
+        m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & (self.i.p.head | started)):
+            m.d.sync += [
+                self.o.p.bits.eq(grown),
+                self.o.p.size.eq(self.i.p.size),
+                self.o.valid.eq(self.i.p.tail),
+                started.eq(~self.i.p.tail),
+                slot.eq(Mux(self.i.p.tail, 0, slot + 1)),
+            ]
+        return m

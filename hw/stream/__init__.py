@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queues and flow control for valid/ready streams."""
+
+from .credit import Credit
+from .queue import Queue
+
+__all__ = ["Credit", "Queue"]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credits: room promised before it is needed, so that what flows freely always finds it."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Credit"]
+
+
+class Credit(wiring.Component):
+    """Counts how many more items a section of the design may take in.
+
+    A pipeline without back-pressure ends in a queue; whoever feeds it takes a credit per item,
+    and whoever frees a place in the queue gives it back. ``available`` comes from a register.
+
+    Parameters
+    ----------
+    total : :class:`int`
+        Items that may be under way at once; at least 1.
+
+    Members
+    -------
+    available : ``Out(1)``
+        A credit may be taken in this cycle.
+    take : ``In(1)``
+        A credit is taken. Ignored at the caller's peril while ``available`` is low.
+    give : ``In(2)``
+        Credits that come back in this cycle.
+    idle : ``Out(1)``
+        Every credit is here: nothing is under way.
+    """
+
+    def __init__(self, total: int):
+        if not isinstance(total, int) or total < 1:
+            raise ValueError(f"Number of credits must be at least 1, not {total!r}")
+        self._total = total
+        super().__init__({
+            "available": Out(1), "take": In(1), "give": In(2), "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        left = Signal(range(self._total + 1), init=self._total)
+        m.d.sync += left.eq(left - self.take + self.give)
+        m.d.comb += self.available.eq(left != 0)
+        m.d.comb += self.idle.eq(left == self._total)
+        return m

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A queue between two streams."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Queue"]
+
+
+class Queue(wiring.Component):
+    """First in, first out, from one stream to another of the same payload.
+
+    Throughput is one item per cycle at every fill level; latency is one cycle. ``i.ready`` and
+    ``o.valid`` come from registers alone. The memory is read without a clock, which is what the
+    lookup-table memories of FPGAs offer; ``o.payload`` is therefore its output, not a register.
+
+    Parameters
+    ----------
+    shape : shape-like
+        Payload of both streams.
+    depth : :class:`int`
+        Items held at most. A power of two, at least 2.
+
+    Members
+    -------
+    i : ``In(stream.Signature(shape))``
+        Items to be queued.
+    o : ``Out(stream.Signature(shape))``
+        Items in the order of ``i``.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` is not a power of two of at least 2.
+    """
+
+    def __init__(self, shape, depth: int):
+        if not isinstance(depth, int) or depth < 2 or depth & (depth - 1):
+            raise ValueError(f"Queue depth must be a power of two and at least 2, not {depth!r}")
+        self._shape = shape
+        self._depth = depth
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
+        })
+
+    @property
+    def depth(self):
+        """Items held at most."""
+        return self._depth
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=[])
+        write = memory.write_port()
+        read = memory.read_port(domain="comb")
+
+        # One bit more than the address tells a full queue from an empty one.
+        head = Signal(range(2 * self._depth))
+        tail = Signal(range(2 * self._depth))
+        m.d.comb += [
+            write.addr.eq(tail),
+            write.data.eq(self.i.payload),
+            write.en.eq(self.i.valid & self.i.ready),
+            read.addr.eq(head),
+            self.i.ready.eq((tail ^ head) != self._depth),
+            self.o.valid.eq(tail != head),
+            self.o.payload.eq(read.data),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += head.eq(head + 1)
+        return m
