@@ -20,6 +20,8 @@ WAIVERS = {
     "VARHIDDEN": "a submodule and a signal of it may share a name",
     "CASEINCOMPLETE": "a case without a match keeps the value assigned before it, on purpose",
     "WIDTHEXPAND": "operands are extended as Amaranth defines, before Verilog is written",
+    "WIDTHTRUNC": "`!` of a vector is written for a comparison with zero, `>>` for a part select",
+    "CMPCONST": "the same comparison serves every lane, also where its outcome is known",
     "PROCASSINIT": "registers have initial values and are assigned in processes",
     "SYNCASYNCNET": "the reset is synchronous; Verilator takes its inversion for another use",
 }

@@ -113,6 +113,7 @@ class Compressor(wiring.Component):
             self.statuses.valid.eq(inputs.o.valid & outputs.o.valid),
             self.statuses.p.status.eq(inputs.o.p.status),
             self.statuses.p.error_code.eq(inputs.o.p.error_code),
+            self.statuses.p.reserved.eq(0),
             self.statuses.p.bytes_in.eq(inputs.o.p.bytes_in),
             self.statuses.p.bytes_out.eq(outputs.o.p.bytes_out),
             self.statuses.p.nonzeros.eq(outputs.o.p.nonzeros),

@@ -130,34 +130,38 @@ class Decompressor(wiring.Component):
 
         # One status out of the command, the packet and what decoding came to.
         verdict, report, packet = verdicts.o.p, gate.reports.p, intake.lengths.p
-        status = self.statuses.p
+        status = Signal(8, init=Status.DATA_ERROR)
+        error_code, position = Signal(8), Signal(32)
         m.d.comb += [
             self.statuses.valid.eq(
                 verdicts.o.valid & gate.reports.valid & intake.lengths.valid),
-            status.status.eq(Status.DATA_ERROR),
-            status.bytes_in.eq(packet.bytes_in),
-            status.bytes_out.eq(report.bytes_out),
-            status.nonzeros.eq(report.nonzeros),
+            self.statuses.p.status.eq(status),
+            self.statuses.p.error_code.eq(error_code),
+            self.statuses.p.reserved.eq(0),
+            self.statuses.p.bytes_in.eq(packet.bytes_in),
+            self.statuses.p.bytes_out.eq(report.bytes_out),
+            self.statuses.p.nonzeros.eq(report.nonzeros),
+            self.statuses.p.position.eq(position),
         ]
         for source in (verdicts.o, gate.reports, intake.lengths):
             m.d.comb += source.ready.eq(self.statuses.valid & self.statuses.ready)
         with m.If(verdict.status != Status.OK):
-            m.d.comb += status.status.eq(verdict.status)
-            m.d.comb += status.error_code.eq(verdict.error_code)
+            m.d.comb += status.eq(verdict.status)
+            m.d.comb += error_code.eq(verdict.error_code)
         with m.Elif(report.error_code == ErrorCode.TRUNCATED):
-            m.d.comb += status.position.eq(packet.bytes_in)
-            m.d.comb += status.error_code.eq(
+            m.d.comb += position.eq(packet.bytes_in)
+            m.d.comb += error_code.eq(
                 Mux(verdict.zvc, ErrorCode.TRUNCATED, ErrorCode.LENGTH_MISMATCH))
         with m.Elif(report.error_code != ErrorCode.NONE):
-            m.d.comb += status.position.eq(report.position)
-            m.d.comb += status.error_code.eq(report.error_code)
+            m.d.comb += position.eq(report.position)
+            m.d.comb += error_code.eq(report.error_code)
         with m.Elif(packet.bytes_in != report.consumed):
-            m.d.comb += status.position.eq(report.consumed)
-            m.d.comb += status.error_code.eq(
+            m.d.comb += position.eq(report.consumed)
+            m.d.comb += error_code.eq(
                 Mux(verdict.zvc, ErrorCode.TRAILING, ErrorCode.LENGTH_MISMATCH))
         with m.Elif(packet.cut):
-            m.d.comb += status.position.eq(packet.bytes_in)
-            m.d.comb += status.error_code.eq(ErrorCode.FRAMING)
+            m.d.comb += position.eq(packet.bytes_in)
+            m.d.comb += error_code.eq(ErrorCode.FRAMING)
         with m.Else():
-            m.d.comb += status.status.eq(Status.OK)
+            m.d.comb += status.eq(Status.OK)
         return m

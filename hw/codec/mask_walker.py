@@ -201,19 +201,18 @@ class MaskWalker(wiring.Component):
             fresh.cells.eq(self.read_data),
             fresh.turn.eq(position),
             fresh.present.eq(present),
+            fresh.entry.mask.eq(0), # filled in when it has been turned
             fresh.entry.position.eq(position + mask_lanes),
+            fresh.entry.count.eq(Mux(
+                refused, 0, Mux(
+                    remaining >= GROUP_BYTES, geometry.group_lanes,
+                    remaining[exact_log2(geometry.lane_bytes):]))),
             fresh.entry.zvc.eq(command.zvc),
             fresh.entry.size.eq(command.size),
             fresh.entry.last.eq(final),
             fresh.entry.refused.eq(refused),
             fresh.entry.truncated.eq(truncated),
         ]
-        with m.If(refused):
-            m.d.comb += fresh.entry.count.eq(0)
-        with m.Elif(remaining >= GROUP_BYTES):
-            m.d.comb += fresh.entry.count.eq(geometry.group_lanes)
-        with m.Else():
-            m.d.comb += fresh.entry.count.eq(remaining[exact_log2(geometry.lane_bytes):])
         if deep:
             m.d.sync += [read.eq(fresh), read_valid.eq(issue)]
         else:
