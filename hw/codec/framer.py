@@ -184,7 +184,8 @@ class Framer(wiring.Component):
                 self.reports.p.status.eq(Status.DATA_ERROR),
                 self.reports.p.error_code.eq(ErrorCode.LENGTH_MISMATCH),
                 self.reports.p.position.eq(
-                    Mux((state == State.DATA) & short, total, command.raw_length)),
+                    Mux((state == State.DATA) & (beat.count < remaining), total,
+                        command.raw_length)),
             ]
         with m.Elif(beat.cut):
             m.d.sync += [

@@ -194,7 +194,7 @@ class Packer(wiring.Component):
         total_bytes, total_nonzeros = Signal(32), Signal(32)
         grown = Signal(range(cells + 1))
         m.d.comb += [
-            grown.eq((place.end - place.begin)[:exact_log2(cells)]),
+            grown.eq((place.end - place.begin)[:len(grown)]),
             total_bytes.eq(bytes_out + grown * geometry.lane_bytes),
             total_nonzeros.eq(nonzeros + place.nonzeros),
         ]

@@ -100,7 +100,8 @@ int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_
   Offer commands(pauses->command, pauses->seed + 1), inputs(pauses->input, pauses->seed + 2);
   Pauses outputs(pauses->output, pauses->seed + 3), statuses(pauses->status, pauses->seed + 4);
 
-  while (status < count) {
+  // The status of a packet that broke the rules may come before the packet has been swallowed.
+  while (status < count || input < count) {
     top.s_axis_cmd_tvalid = commands.next(command < count);
     if (top.s_axis_cmd_tvalid) top.s_axis_cmd_tdata = transfers[command].command;
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the blocks of the codec are compared with: transfers, element by element."""
 
+import dataclasses
 import random
 from dataclasses import dataclass
 
@@ -9,11 +10,16 @@ from opencdma.spec import GROUP_BYTES, ErrorCode, Status
 
 __all__ = [
     "GEOMETRIES",
+    "Group",
     "Transfer",
     "as_int",
     "beats_of",
     "bits_of",
+    "damaged_transfer",
+    "encode",
+    "encoded_transfer",
     "fill",
+    "groups_of",
     "packet",
     "random_raw",
     "random_transfer",
@@ -124,3 +130,91 @@ def random_transfer(rng: random.Random, geometry: CodecGeometry, **fixed) -> Tra
     given = {"size": size, "zvc": rng.random() < 0.8, "raw_length": length,
              "data": random_raw(rng, length, size, density)}  # fmt: skip
     return Transfer(**(given | fixed))
+
+
+def encode(raw: bytes, size: int) -> bytes:
+    """Return the ZVC encoding of raw data, element by element."""
+    encoded = b""
+    for start in range(0, len(raw), GROUP_BYTES):
+        group = raw[start : start + GROUP_BYTES]
+        elements = [group[at : at + size] for at in range(0, len(group), size)]
+        mask = as_int(any(element) for element in elements)
+        encoded += mask.to_bytes(GROUP_BYTES // size // 8, "little")
+        encoded += b"".join(element for element in elements if any(element))
+    return encoded
+
+
+def encoded_transfer(rng: random.Random, geometry: CodecGeometry, **fixed) -> Transfer:
+    """Return a transfer whose packet is the encoding of random raw data."""
+    transfer = random_transfer(rng, geometry, **fixed)
+    if not transfer.zvc:
+        return transfer
+    return dataclasses.replace(transfer, data=encode(transfer.data, transfer.size))
+
+
+def damaged_transfer(rng: random.Random, transfer: Transfer) -> Transfer:
+    """Return the transfer with its packet or its command changed for the worse, or neither."""
+    data, size = transfer.data, transfer.size
+    flipped = bytearray(data)
+    if data:
+        flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return rng.choice((
+        transfer,
+        dataclasses.replace(transfer, data=data[: rng.randrange(len(data) + 1)]),
+        dataclasses.replace(transfer, data=data + rng.randbytes(rng.randrange(1, 200))),
+        dataclasses.replace(transfer, data=bytes(flipped)),
+        dataclasses.replace(transfer, data=rng.randbytes(rng.randrange(300))),
+        dataclasses.replace(transfer, cut=True),
+        dataclasses.replace(transfer, raw_length=size * rng.randrange(600 // size)),
+        dataclasses.replace(transfer, refused=rng.choice((Status.BAD_CODEC, Status.BAD_LENGTH))),
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group as it is found in an encoded packet.
+
+    Parameters
+    ----------
+    at : :class:`int`
+        Where its mask begins, or its data if it has none: bytes from the start of the packet.
+    mask : :class:`int` or ``None``
+        Its mask, with zeros for bytes that are not there; ``None`` if it has none.
+    raw_bytes : :class:`int`
+        Length of its raw data.
+    last, refused, truncated : :class:`bool`
+        As in ``GroupEntry``.
+    """
+
+    at: int
+    mask: int | None
+    raw_bytes: int
+    last: bool
+    refused: bool = False
+    truncated: bool = False
+
+    def data_at(self, size: int) -> int:
+        """Where the data of the group begin."""
+        return self.at + (0 if self.mask is None else GROUP_BYTES // size // 8)
+
+
+def groups_of(transfer: Transfer, geometry: CodecGeometry) -> list[Group]:
+    """Return the groups of an encoded packet, up to the first one that is not there."""
+    if transfer.refused:
+        return [Group(0, None, 0, last=True, refused=True)]
+    if transfer.raw_length == 0:
+        return [Group(0, None, 0, last=True)]
+    data, size, groups, at = transfer.data, transfer.size, [], 0
+    for begin, end in transfer.groups:
+        last = end == transfer.raw_length
+        if transfer.zvc:
+            need = GROUP_BYTES // size // 8
+            mask = int.from_bytes(data[at : at + need], "little")
+        else:
+            need, mask = geometry.lane_bytes, None
+        truncated = at + need > len(data)
+        groups.append(Group(at, mask, end - begin, last or truncated, truncated=truncated))
+        if truncated:
+            break
+        at += GROUP_BYTES if mask is None else need + size * mask.bit_count()
+    return groups
