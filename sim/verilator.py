@@ -17,13 +17,11 @@ class VerilatorMissing(RuntimeError):
 WAIVERS = {
     "DECLFILENAME": "the file is named after its top; the modules inside have their own names",
     "UNUSEDSIGNAL": "a stream's fields cross hierarchy whole, also where some are not looked at",
-    "VARHIDDEN": "a submodule and a signal of it may share a name",
     "CASEINCOMPLETE": "a case without a match keeps the value assigned before it, on purpose",
     "WIDTHEXPAND": "operands are extended as Amaranth defines, before Verilog is written",
     "WIDTHTRUNC": "`!` of a vector is written for a comparison with zero, `>>` for a part select",
     "CMPCONST": "the same comparison serves every lane, also where its outcome is known",
     "PROCASSINIT": "registers have initial values and are assigned in processes",
-    "SYNCASYNCNET": "the reset is synchronous; Verilator takes its inversion for another use",
 }
 
 

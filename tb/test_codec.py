@@ -289,9 +289,27 @@ def test_long_transfer(direction):
 )
 def test_refused(codec, given, status, error_code):
     """A refused command swallows its packet, gives an empty one, and leaves no trace."""
-    raw = sparse(np.random.default_rng(1), 1024, 4, 0.5) if 4 in codec.geometry.element_sizes else b""
-    good = both_ways(raw, 4 if raw else 1)
+    size = codec.geometry.element_sizes[0]
+    raw = sparse(np.random.default_rng(1), 1024, size, 0.5)
+    good = both_ways(raw, size)
     refused, *others = codec.run([Transfer(given, b"\x55" * 700), *good])
     assert (refused.status, refused.error_code) == (status, error_code)
     assert (refused.output, refused.bytes_in, refused.bytes_out) == (b"", 700, 0)
     assert [result.output for result in others] == [good[1].data, raw]
+
+
+@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("dense", [8, 32, 64, 100, 120])
+def test_full_rate_within_groups(codec, dense, front):
+    """Groups that are dense at one end and empty at the other: the queues even that out."""
+    geometry = codec.geometry
+    if geometry.ranks > (geometry.levels + 1) // 2:
+        pytest.skip("latency is stated for the default number of ranks")
+    group = np.zeros(GROUP_BYTES, "u1")
+    group[:dense] = 0xA5
+    raw = (group if front else group[::-1]).tobytes() * 64
+    for size in geometry.element_sizes:
+        for transfer in both_ways(raw, size):
+            result, = codec.run([transfer])
+            latency = result.cycles - bound([transfer], [result], geometry.width)
+            assert 0 < latency <= limit(geometry, transfer.command.direction)

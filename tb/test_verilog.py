@@ -38,21 +38,17 @@ def run(*command, cwd):
 @pytest.mark.parametrize("top", TOPS)
 def test_verilator_lint(top, source):
     waivers = [f"-Wno-{name}" for name in verilator.WAIVERS]
-    status, output = run("verilator", "--lint-only", "-Wall", *waivers, source.name, cwd=source.parent)
+    status, output = run(
+        "verilator", "--lint-only", "--quiet", "-Wall", *waivers, source.name, cwd=source.parent)
     assert (status, output.strip()) == (0, "")
 
 
 def test_every_waiver_is_needed(tmp_path):
     """What no longer warns is no longer waived."""
-    seen = set()
-    for top in (tops()[0], tops()[-2]):
-        (tmp_path / f"{top.name}.v").write_text(text(top))
-        # Under another name, so that the module is not named after its file.
-        (tmp_path / "other.v").write_text(text(top))
-        for name in (f"{top.name}.v", "other.v"):
-            _, output = run("verilator", "--lint-only", "-Wall", name, cwd=tmp_path)
-            seen |= set(re.findall(r"%Warning-(\w+)", output))
-    assert set(verilator.WAIVERS) == seen
+    top = tops()[0]
+    (tmp_path / f"{top.name}.v").write_text(text(top))
+    _, output = run("verilator", "--lint-only", "--quiet", "-Wall", f"{top.name}.v", cwd=tmp_path)
+    assert set(re.findall(r"%Warning-(\w+)", output)) == set(verilator.WAIVERS)
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")

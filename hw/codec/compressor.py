@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from opencdma.hw.stream import Credit, Queue
-from opencdma.spec import Status
 
 from .command import CommandDecoder
 from .compactor import Compactor
@@ -89,7 +88,10 @@ class Compressor(wiring.Component):
         connect(m, compactor.o, packer.beats)
         connect(m, packer.o, flipped(self.o))
         for stage in (compactor, mask_builder):
-            m.d.comb += [stage.i.valid.eq(zero_mask.o.valid), stage.i.payload.eq(zero_mask.o.payload)]
+            m.d.comb += [
+                stage.i.valid.eq(zero_mask.o.valid),
+                stage.i.payload.eq(zero_mask.o.payload),
+            ]
 
         accept = Signal()
         m.d.comb += [

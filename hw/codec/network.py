@@ -3,15 +3,18 @@
 
 Both networks are made of :math:`\\log_2 n` levels of two-way switches. Packing with rotation sends
 the lane of rank ``r`` among those kept to slot ``(start + r) mod n``; spreading is the same network
-run backwards. Take a block of ``2h`` lanes whose kept lanes fill consecutive slots (modulo ``2h``),
-those of its lower half first. Halving the block is then a swap of slots ``i`` and ``i + h`` for some
-of the ``i < h``: a slot belongs to the upper half if it is one of the ``h`` slots from ``turn`` on,
-where ``turn`` is the slot of the upper half's first lane; hence ``i`` is swapped exactly when
-``(i < turn mod h) == (turn >= h)``. Never do two lanes meet. Each lane but the first is the middle of one
-block, so one vector of turns steers the whole network: the rank of lane ``l``, plus the start,
-modulo twice the largest power of two that divides ``l``. (The ranks are those of Hilewitz and Lee,
-"Fast bit gather, bit scatter and bit permutation instructions", 2008, where they steer a parallel
-extract and deposit.)
+run backwards.
+
+Take a block of ``2h`` lanes whose kept lanes fill consecutive slots (modulo ``2h``), those of its
+lower half first. Halving the block is a swap of slots ``i`` and ``i + h`` for some ``i < h``. A slot
+belongs to the upper half if it is one of the ``h`` slots from ``turn`` on, where ``turn`` is the
+slot of the upper half's first lane. Hence ``i`` is swapped exactly when
+``(i < turn mod h) == (turn >= h)``, and never do two lanes meet.
+
+Each lane but the first is the middle of one block, so one vector of turns steers the whole network:
+the rank of lane ``l``, plus the start, modulo twice the largest power of two that divides ``l``.
+(Hilewitz and Lee steer a parallel extract and deposit by the same ranks: "Fast bit gather, bit
+scatter and bit permutation instructions for commodity microprocessors", 2008.)
 """
 
 from amaranth import *
