@@ -6,7 +6,7 @@ the lane of rank ``r`` among those kept to slot ``(start + r) mod n``; spreading
 run backwards.
 
 Take a block of ``2h`` lanes whose kept lanes fill consecutive slots (modulo ``2h``), those of its
-lower half first. Halving the block is a swap of slots ``i`` and ``i + h`` for some ``i < h``. A slot
+lower half first. Halving it is a swap of slots ``i`` and ``i + h`` for some ``i < h``. A slot
 belongs to the upper half if it is one of the ``h`` slots from ``turn`` on, where ``turn`` is the
 slot of the upper half's first lane. Hence ``i`` is swapped exactly when
 ``(i < turn mod h) == (turn >= h)``, and never do two lanes meet.
