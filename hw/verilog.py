@@ -37,10 +37,15 @@ class Top:
 
     @property
     def name(self) -> str:
-        """Module and file name; tells the width, and the element sizes unless it has all."""
+        """Module and file name: the width, and every other parameter that is not the default."""
         sizes = self.geometry.element_sizes
-        suffix = "" if sizes == (1, 2, 4) else "_e" + "_".join(str(8 * size) for size in sizes)
-        return f"opencdma_codec_w{self.geometry.width}{suffix}"
+        default = CodecGeometry(self.geometry.width, sizes)
+        name = f"opencdma_codec_w{self.geometry.width}"
+        if sizes != (1, 2, 4):
+            name += "_e" + "_".join(str(8 * size) for size in sizes)
+        if self.geometry.ranks != default.ranks:
+            name += f"_r{self.geometry.ranks}"
+        return name
 
     @property
     def title(self) -> str:

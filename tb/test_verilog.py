@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.verilog import YOSYS, Top, emit, tops
 from opencdma.sim import verilator
 
@@ -75,7 +76,8 @@ def test_deterministic(tmp_path):
     """Another process, with another hash seed, writes the same bytes."""
     top = tops()[1]
     program = (
-        "import sys; from pathlib import Path; from opencdma.hw.verilog import emit, tops; "
+        "import sys; from pathlib import Path; from opencdma.hw.codec import CodecGeometry
+from opencdma.hw.verilog import emit, tops; "
         "emit(tops()[1], Path(sys.argv[1]))")
     for seed in ("1", "2"):
         subprocess.run(
@@ -97,6 +99,15 @@ def test_flat_port_names():
     for name in names - {"aclk", "aresetn"}:
         bus, _, port = name.rpartition("_")
         assert f'X_INTERFACE_INFO = "xilinx.com:interface:axis:1.0 {bus} {port.upper()}"' in body
+
+
+def test_names():
+    assert [Top(CodecGeometry(*parameters)).name for parameters in (
+        (32,), (8, (4,)), (16, (2, 4)), (32, (1, 2, 4), 0), (32, (4,), 3),
+    )] == [
+        "opencdma_codec_w32", "opencdma_codec_w8_e32", "opencdma_codec_w16_e16_32",
+        "opencdma_codec_w32_r0", "opencdma_codec_w32_e32_r3",
+    ]
 
 
 def test_emit_names_the_file(tmp_path):

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: ``opencdma --help``."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.progress import Progress
+except ModuleNotFoundError as error:
+    sys.exit(f"The command line needs the package {error.name}: install `opencdma[sim]`")
+
+# What the commands need is imported by them, so that help is there at once.
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Compressing DMA engine: emit its Verilog, see it at work, measure it.")
+
+#: Columns of tables that do not go to a terminal.
+PLAIN_WIDTH = 120
+
+Width = Annotated[int, typer.Option(help="Bytes per beat: 8, 16, 32 or 64.")]
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+def _fail(message, code: int) -> typer.Exit:
+    print(f"opencdma: {message}", file=sys.stderr)
+    return typer.Exit(code)
+
+
+def _geometry(width: int, elements: str = "8,16,32", ranks: int | None = None):
+    """Return the build parameters that options stand for; what is wrong with them ends it."""
+    from opencdma.hw.codec import CodecGeometry
+
+    sizes = {"8": 1, "16": 2, "32": 4}
+    names = [name.strip() for name in elements.split(",")]
+    if not set(names) <= set(sizes):
+        raise _fail(f"Element sizes must be some of 8, 16 and 32 bits, not {elements!r}", 2)
+    try:
+        return CodecGeometry(width, [sizes[name] for name in names], ranks)
+    except ValueError as error:
+        raise _fail(error, 2) from None
+
+
+@contextmanager
+def _failures(*kinds: type[Exception]) -> Iterator[None]:
+    """End with code 1 and the message of an exception that is no mistake of this program."""
+    try:
+        yield
+    except (OSError, *kinds) as error:
+        raise _fail(error, 1) from None
+
+
+def _write_json(path: Path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+@app.command()
+def verilog(
+    width: Annotated[int | None, typer.Option(
+        help="Bytes per beat: 8, 16, 32 (default) or 64.")] = None,
+    elements: Annotated[str | None, typer.Option(
+        help="Element sizes in bits, some of 8,16,32 (default: all).")] = None,
+    ranks: Annotated[int | None, typer.Option(
+        help="Register ranks in each network (default: behind every other level).")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/verilog"),
+):
+    """Emit Verilog: one configuration, or by default every width, with all element sizes and 32."""
+    from opencdma.hw.verilog import Top, emit, tops
+
+    chosen = tops()
+    if (width, elements, ranks) != (None, None, None):
+        width = 32 if width is None else width
+        elements = "8,16,32" if elements is None else elements
+        chosen = [Top(_geometry(width, elements, ranks))]
+    console = _console()
+    with _failures(), Progress(console=console, transient=True) as progress:
+        for top in progress.track(chosen, description="verilog"):
+            console.print(str(emit(top, output)), soft_wrap=True)
+
+
+@app.command()
+def demo(
+    width: Width = 32,
+    everything: Annotated[bool, typer.Option(
+        "--all", help="Send the whole corpus, not its representative part.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/demo"),
+):
+    """Send real activations through the simulated codec and back; show ratios and rates."""
+    from opencdma.sim import activations, plots
+    from opencdma.sim import demo as demonstration
+    from opencdma.sim.codec import SimulatedCodec, SimulationError
+    from opencdma.sim.native import BuildError
+    from opencdma.sim.verilator import VerilatorMissing
+
+    geometry = _geometry(width)
+    console = _console()
+    with _failures(demonstration.Mismatch, SimulationError, BuildError, VerilatorMissing):
+        console.print("building the simulation model (once)")
+        with console.status("from Amaranth to Verilog to C++ to machine code"):
+            codec = SimulatedCodec(geometry)
+        chosen = activations.manifest() if everything else activations.representative()
+        with Progress(console=console) as progress:
+            tensors = progress.track(
+                activations.items(chosen), total=len(chosen), description="tensors")
+            records = [demonstration.measure(codec, *item) for item in tensors]
+        flat = [record.flat() for record in records]
+        _write_json(output / "demo.json", flat)
+        plots.activations(flat, width, output / "demo.png")
+    for table in demonstration.tables(records):
+        console.print(table)
+    console.print(demonstration.summary(records))
+    console.print(demonstration.CAPTION + "\n")
+    console.print(
+        f"{len(records)} tensors there and back: every byte is what the golden model says, and "
+        "what was sent.")
+    console.print(f"records {output / 'demo.json'}\npicture {output / 'demo.png'}", soft_wrap=True)
+
+
+@app.command()
+def bench(
+    output: Annotated[Path, typer.Option(
+        "--output", "-o", help="File for the records.")] = Path("build/bench.json"),
+    quick: Annotated[bool, typer.Option(
+        "--quick", help="Measure little: one width, few points and tensors, no cocotb.")] = False,
+    docs: Annotated[Path | None, typer.Option(
+        help="Also write this page of results, and its pictures beside it.")] = None,
+):
+    """Measure cycles, latency and speed; latency above its limit is a failure."""
+    from opencdma.sim import bench as benchmark
+    from opencdma.sim.bench import codec, report, simulation
+    from opencdma.sim.codec import SimulationError
+    from opencdma.sim.demo import Mismatch
+    from opencdma.sim.native import BuildError
+    from opencdma.sim.verilator import VerilatorMissing
+
+    if quick and docs:
+        raise _fail("--docs is for the full benchmark, not for --quick", 2)
+    console = _console()
+    with _failures(Mismatch, SimulationError, BuildError, VerilatorMissing, codec.WrongOutput,
+                   simulation.CocotbFailed):
+        with Progress(console=console) as progress:
+            results = benchmark.run(progress, quick=quick)
+        _write_json(output, results)
+        if docs:
+            report.write(results, docs)
+    for sheet in report.sheets(results).values():
+        console.print(sheet.rich())
+    console.print(f"records {output}", soft_wrap=True)
+    over = codec.over_limit(results["codec"] + results["streams"])
+    if over:
+        raise _fail(f"{len(over)} latencies exceed their limit; the first: {over[0]}", 1)
