@@ -76,8 +76,7 @@ def test_deterministic(tmp_path):
     """Another process, with another hash seed, writes the same bytes."""
     top = tops()[1]
     program = (
-        "import sys; from pathlib import Path; from opencdma.hw.codec import CodecGeometry
-from opencdma.hw.verilog import emit, tops; "
+        "import sys; from pathlib import Path; from opencdma.hw.verilog import emit, tops; "
         "emit(tops()[1], Path(sys.argv[1]))")
     for seed in ("1", "2"):
         subprocess.run(
