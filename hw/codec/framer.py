@@ -69,7 +69,7 @@ class Framer(wiring.Component):
     o : ``Out(stream.Signature(RawBeat(width), always_ready=True))``
         Beats with their place in the transfer.
     reports : ``Out(stream.Signature(InputReport, always_ready=True))``
-        One per packet, when its last beat is taken.
+        One per packet, two cycles after its last beat is taken.
     enable : ``In(1)``
         A beat may be taken: there is room for it behind ``o``.
     emits : ``Out(1)``
@@ -166,31 +166,33 @@ class Framer(wiring.Component):
         with m.If(taken & ~beat.last):
             m.d.sync += received.eq(received + beat.count)
 
-        # The report. A packet as long as announced ends in state DATA with all bytes wanted.
-        total = Signal(32)
-        m.d.comb += total.eq(received + beat.count)
+        # The report: the length is added up in one cycle, and judged in the next.
+        ended = Signal(data.StructLayout({"command": DecodedCommand, "total": 32, "cut": 1}))
+        judge = Signal()
         m.d.sync += [
-            self.reports.valid.eq(taken & beat.last),
-            self.reports.p.bytes_in.eq(total),
+            ended.command.eq(command),
+            ended.total.eq(received + beat.count),
+            ended.cut.eq(beat.cut),
+            judge.eq(taken & beat.last),
+            self.reports.valid.eq(judge),
+            self.reports.p.bytes_in.eq(ended.total),
             self.reports.p.position.eq(0),
-            self.reports.p.error_code.eq(ErrorCode.NONE),
-            self.reports.p.status.eq(Status.OK),
+            self.reports.p.status.eq(ended.command.status),
+            self.reports.p.error_code.eq(ended.command.error_code),
         ]
-        with m.If(state == State.REFUSED):
-            m.d.sync += self.reports.p.status.eq(command.status)
-            m.d.sync += self.reports.p.error_code.eq(command.error_code)
-        with m.Elif((state == State.EXCESS) | (beat.count != remaining)):
-            m.d.sync += [
-                self.reports.p.status.eq(Status.DATA_ERROR),
-                self.reports.p.error_code.eq(ErrorCode.LENGTH_MISMATCH),
-                self.reports.p.position.eq(
-                    Mux((state == State.DATA) & (beat.count < remaining), total,
-                        command.raw_length)),
-            ]
-        with m.Elif(beat.cut):
-            m.d.sync += [
-                self.reports.p.status.eq(Status.DATA_ERROR),
-                self.reports.p.error_code.eq(ErrorCode.FRAMING),
-                self.reports.p.position.eq(total),
-            ]
+        with m.If(ended.command.status == Status.OK):
+            with m.If(ended.total != ended.command.raw_length):
+                m.d.sync += [
+                    self.reports.p.status.eq(Status.DATA_ERROR),
+                    self.reports.p.error_code.eq(ErrorCode.LENGTH_MISMATCH),
+                    self.reports.p.position.eq(Mux(
+                        ended.total < ended.command.raw_length,
+                        ended.total, ended.command.raw_length)),
+                ]
+            with m.Elif(ended.cut):
+                m.d.sync += [
+                    self.reports.p.status.eq(Status.DATA_ERROR),
+                    self.reports.p.error_code.eq(ErrorCode.FRAMING),
+                    self.reports.p.position.eq(ended.total),
+                ]
         return m
