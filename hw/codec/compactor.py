@@ -27,7 +27,7 @@ class Placement(data.StructLayout):
     nonzeros
         Nonzero elements in the beat.
     empty
-        Nothing of the transfer has been placed so far, nor is with this beat.
+        Nothing of the transfer has been placed so far, nor is with this beat, which is the last.
     head, last
         As in :class:`RawBeat`.
     """

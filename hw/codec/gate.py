@@ -26,7 +26,7 @@ class DecodeReport(data.Struct):
     position
         Its position; not set for truncated data, whose error is at the end of the packet.
     consumed
-        Encoded bytes up to where decoding ended.
+        Encoded bytes of the transfer; not set after an error.
     bytes_out, nonzeros
         Of the groups in front of the error.
     """
@@ -116,12 +116,10 @@ class Gate(wiring.Component):
         with m.Else():
             m.d.comb += fails.eq(0)
             m.d.comb += found.consumed.eq(next_consumed)
-        with m.If(~fails & beat.tail):
-            m.d.comb += found.bytes_out.eq(next_bytes)
-            m.d.comb += found.nonzeros.eq(next_nonzeros)
-        with m.Else():
-            m.d.comb += found.bytes_out.eq(valid_bytes)
-            m.d.comb += found.nonzeros.eq(valid_nonzeros)
+        m.d.comb += [ # of use when the beat fails, or is the last
+            found.bytes_out.eq(Mux(fails, valid_bytes, next_bytes)),
+            found.nonzeros.eq(Mux(fails, valid_nonzeros, next_nonzeros)),
+        ]
 
         with m.If(self.i.valid):
             m.d.sync += [

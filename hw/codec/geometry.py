@@ -35,10 +35,10 @@ class CodecGeometry:
             raise TypeError(f"Beat width must be an integer, not {width!r}")
         if width not in (8, 16, 32, 64):
             raise ValueError(f"Beat width must be 8, 16, 32 or 64 bytes, not {width!r}")
-        sizes = tuple(sorted(set(element_sizes)))
+        given = tuple(element_sizes)
+        sizes = tuple(sorted(set(given)))
         if not sizes or not set(sizes) <= {1, 2, 4}:
-            raise ValueError(
-                f"Element sizes must be some of 1, 2 and 4 bytes, not {tuple(element_sizes)!r}")
+            raise ValueError(f"Element sizes must be some of 1, 2 and 4 bytes, not {given!r}")
         self._width = width
         self._element_sizes = sizes
         if ranks is None:

@@ -78,7 +78,7 @@ class MaskWalker(wiring.Component):
     o : ``Out(stream.Signature(GroupEntry(geometry)))``
         The groups, in order.
     frontier, frontier_valid : ``Out``
-        No line before this one will be needed for a group that has not come out of ``o``.
+        While ``idle`` and the groups before are done with: no line before this one will be needed.
     idle : ``Out(1)``
         No group is on its way to ``o`` or waiting there.
     """
@@ -120,7 +120,8 @@ class MaskWalker(wiring.Component):
 
         # Where the packet ends, once it has: in lanes, and in bytes for masks that end amid a lane.
         end = self.ends.p
-        end_position, end_byte = Signal.like(position), Signal(len(position) + 2)
+        end_position = Signal.like(position)
+        end_byte = Signal(len(position) + exact_log2(geometry.lane_bytes))
         m.d.comb += [
             end_position.eq(end.line * geometry.lanes + end.count // geometry.lane_bytes),
             end_byte.eq(end.line * geometry.width + end.count),

@@ -78,6 +78,11 @@ class _Network(wiring.Component):
     -------
     i, o : stream of ``NetworkBeat(lanes, lane_bits, side)``, always ready
         Beats before and behind the network. Lanes that no kept lane went to are unspecified.
+
+    Raises
+    ------
+    ValueError
+        If ``ranks`` is more than there are levels, or negative.
     """
 
     def __init__(self, *, lanes, lane_bits, side, ranks):

@@ -54,6 +54,8 @@ class Packer(wiring.Component):
         Build parameters.
     depth : :class:`int`
         Beats that can wait for their mask, a power of two.
+    transfers : :class:`int`
+        Transfers whose ends can be waiting in the output store, a power of two.
     rows : :class:`int`
         Lines per bank of the output store, a power of two, at least 8.
 
@@ -69,6 +71,11 @@ class Packer(wiring.Component):
         Encoded packets.
     reports : ``Out(stream.Signature(OutputReport, always_ready=True))``
         One per transfer, as its last beat is taken.
+
+    Raises
+    ------
+    ValueError
+        If ``rows`` is not a power of two of at least 8.
     """
 
     def __init__(self, geometry: CodecGeometry, *, depth: int, transfers: int, rows: int = 16):

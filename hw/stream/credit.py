@@ -29,10 +29,17 @@ class Credit(wiring.Component):
         Credits that come back in this cycle.
     idle : ``Out(1)``
         Every credit is here: nothing is under way.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``total`` is not an integer of at least 1.
     """
 
     def __init__(self, total: int):
-        if not isinstance(total, int) or total < 1:
+        if not isinstance(total, int):
+            raise TypeError(f"Number of credits must be an integer, not {total!r}")
+        if total < 1:
             raise ValueError(f"Number of credits must be at least 1, not {total!r}")
         self._total = total
         super().__init__({

@@ -32,12 +32,14 @@ class Queue(wiring.Component):
 
     Raises
     ------
-    ValueError
-        If ``depth`` is not a power of two of at least 2.
+    TypeError, ValueError
+        If ``depth`` is not an integer, a power of two of at least 2.
     """
 
     def __init__(self, shape, depth: int):
-        if not isinstance(depth, int) or depth < 2 or depth & (depth - 1):
+        if not isinstance(depth, int):
+            raise TypeError(f"Queue depth must be an integer, not {depth!r}")
+        if depth < 2 or depth & (depth - 1):
             raise ValueError(f"Queue depth must be a power of two and at least 2, not {depth!r}")
         self._shape = shape
         self._depth = depth

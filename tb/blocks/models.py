@@ -29,7 +29,7 @@ __all__ = [
 GEOMETRIES = [
     CodecGeometry(8, (1, 2, 4), ranks=2),
     CodecGeometry(8, (4,), ranks=1),
-    CodecGeometry(16, (2, 4), ranks=0),
+    CodecGeometry(16, (1, 2), ranks=0),  # mask and beat fill a row of the output store exactly
     CodecGeometry(32, (1, 2, 4), ranks=3),
     CodecGeometry(64, (2, 4), ranks=2),
 ]

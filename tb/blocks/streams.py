@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Test benches for blocks with streams, in Amaranth's own simulator."""
 
+import enum
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,8 @@ def plain(value):
 
     An array of bytes becomes :class:`bytes`.
     """
+    if isinstance(value, enum.Enum):
+        return value.value
     if not isinstance(value, data.Const):
         return value
     layout = value.shape()

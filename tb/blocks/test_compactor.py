@@ -75,7 +75,7 @@ def test_latency():
 def test_compactor(geometry, lines, pause):
     rng = random.Random(geometry.width + lines)
     places = max(lines * geometry.lanes, 64)
-    beats = random_beats(geometry, rng, 400)
+    beats = random_beats(geometry, rng, 300)
     dut = Compactor(geometry, places=places)
     bench = Bench(dut)
     sent = bench.send(dut.i, beats, pause=pause)

@@ -10,7 +10,14 @@ from streams import Bench
 from opencdma.hw.stream import Credit
 
 
-@pytest.mark.parametrize("total", [0, -1, 2.0, "3", None])
+@pytest.mark.parametrize("total", [2.0, "3", None])
+def test_wrong_type(total):
+    message = f"Number of credits must be an integer, not {total!r}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Credit(total)
+
+
+@pytest.mark.parametrize("total", [0, -1])
 def test_wrong_total(total):
     message = f"Number of credits must be at least 1, not {total!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -158,7 +158,7 @@ def test_store(geometry):
 def test_random_transfers(geometry, pause, o_pause, mask_delay):
     depth, rows = 32, 8 if o_pause else 16
     dut, stream = make(geometry, geometry.width, depth, rows)
-    while len(stream.beats) < 500:
+    while len(stream.beats) < 350:
         stream.random_transfer()
     run(dut, stream, depth, pause=pause, o_pause=o_pause, mask_delay=mask_delay)
 
@@ -167,7 +167,7 @@ def test_random_transfers(geometry, pause, o_pause, mask_delay):
 def test_full_store_and_full_queue_lose_nothing(geometry):
     """The output stands still for long, goes on for a while, and so on."""
     dut, stream = make(geometry, 7, 32, 8)
-    while len(stream.beats) < 500:
+    while len(stream.beats) < 350:
         stream.random_transfer()
     held = [0]
 

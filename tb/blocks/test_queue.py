@@ -16,7 +16,14 @@ def numbered(count):
     return [{"number": n * 40503 % 65536, "odd": n % 2} for n in range(count)]
 
 
-@pytest.mark.parametrize("depth", [3, 1, 0, -2, 12, 4.0, "4"])
+@pytest.mark.parametrize("depth", [4.0, "4", None])
+def test_wrong_type(depth):
+    message = f"Queue depth must be an integer, not {depth!r}"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Queue(8, depth)
+
+
+@pytest.mark.parametrize("depth", [3, 1, 0, -2, 12])
 def test_wrong_depth(depth):
     message = f"Queue depth must be a power of two and at least 2, not {depth!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
