@@ -5,6 +5,7 @@ import os
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from amaranth.back import verilog
 
@@ -56,9 +57,9 @@ class Top:
 
     def verilog(self) -> str:
         """Return the Verilog text."""
-        os.environ.setdefault("YOSYS", str(YOSYS))
-        text = verilog.convert(
-            CodecTop(self.geometry), name=self.name, emit_src=False, strip_internal_attrs=True)
+        with mock.patch.dict(os.environ, {"YOSYS": os.environ.get("YOSYS", str(YOSYS))}):
+            text = verilog.convert(
+                CodecTop(self.geometry), name=self.name, emit_src=False, strip_internal_attrs=True)
         body = text.split("\n", 1)[1] # the first line names the Yosys release
         return _HEADER.format(name=self.name, title=self.title) + body
 

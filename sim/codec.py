@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codec in simulation: the Verilated RTL as a Python object."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -169,7 +170,7 @@ class SimulatedCodec:
             item.short_beat, item.short_count = transfer.short_beat or (2**64 - 1, 0)
             item.output, item.output_size = target, room
         settings = ffi.new("codec_pauses *", {
-            name: int(256 * getattr(pauses, name))
+            name: math.ceil(256 * getattr(pauses, name))
             for name in ("command", "input", "output", "status")
         } | {"seed": pauses.seed})
         outcome = self._lib.codec_run(self._codec, items, len(transfers), settings, PATIENCE)

@@ -194,6 +194,24 @@ def random_transfer(rng, sizes, width):
     return Transfer(Command(direction, format, element_type, length, reserved), bytes(data), short)
 
 
+def test_malformed_at_every_line(codec):
+    """A short last group that is damaged, wherever its lines are in the store."""
+    rng = random.Random(7)
+    for size in codec.geometry.element_sizes:
+        transfers = []
+        for _ in range(300):
+            stored = command(DECOMPRESS, size, 4, FormatId.RAW)
+            transfers += [Transfer(stored, b"\xff" * 4)] * rng.randrange(1, 4)
+            elements = rng.randrange(1, GROUP_BYTES // size)
+            stream = bytearray(rng.randbytes(16 // size + rng.randrange(GROUP_BYTES)))
+            if rng.randrange(2): # few ones, so that it does not end amid the data each time
+                stream[:16 // size] = rng.choice([b"\x01", b"\x80"]) * (16 // size)
+            del stream[rng.randrange(len(stream) + 1):]
+            length = elements * size + rng.choice([0, GROUP_BYTES])
+            transfers.append(Transfer(command(DECOMPRESS, size, length), bytes(stream)))
+        check(codec, transfers)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_random(codec, seed):
     """Anything after anything: transfers of every kind back to back, with every kind of pause."""
@@ -251,7 +269,7 @@ def test_full_rate(codec, density, nbytes):
 
 
 @pytest.mark.parametrize("density", [0, 0.5, 1])
-@pytest.mark.parametrize("nbytes", [GROUP_BYTES, 192, 1024, 4096])
+@pytest.mark.parametrize("nbytes", [0, 4, 64, GROUP_BYTES, 192, 1024, 4096])
 def test_full_rate_back_to_back(codec, density, nbytes):
     """No bubble between transfers: many take the bound of all together and one latency."""
     geometry = codec.geometry

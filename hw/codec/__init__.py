@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codec: streams in, streams out.
 
-In the order of the data: :mod:`framer`, :mod:`zero_mask`, :mod:`compactor`, :mod:`packer` make the
-:class:`Compressor`; :mod:`line_store`, :mod:`mask_walker`, :mod:`beat_planner`, :mod:`expander`,
-:mod:`gate` make the :class:`Decompressor`. Both use :mod:`network`.
+In the order of the data: :mod:`framer`, :mod:`zero_mask`, :mod:`mask_builder`, :mod:`compactor`,
+:mod:`packer` make the :class:`Compressor`; :mod:`intake`, :mod:`line_store`, :mod:`mask_walker`,
+:mod:`beat_planner`, :mod:`expander`, :mod:`gate` make the :class:`Decompressor`. Both use
+:mod:`network`; :class:`Codec` is the two together.
 """
 
+from .codec import Codec
 from .compressor import Compressor
 from .decompressor import Decompressor
 from .geometry import CodecGeometry
 from .payloads import CommandWord, PacketBeat, StatusWord
 
 __all__ = [
-    "CodecGeometry", "CommandWord", "Compressor", "Decompressor", "PacketBeat", "StatusWord",
+    "Codec", "CodecGeometry", "CommandWord", "Compressor", "Decompressor", "PacketBeat",
+    "StatusWord",
 ]

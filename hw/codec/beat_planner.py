@@ -9,7 +9,8 @@ from amaranth.utils import exact_log2
 from opencdma.spec import GROUP_BYTES
 
 from .geometry import CodecGeometry
-from .line_store import PacketEnd, StoreShape
+from .intake import PacketEnd
+from .line_store import StoreShape
 from .mask_walker import GroupEntry
 from .network import prefix_counts, turns_layout
 
@@ -200,8 +201,7 @@ class BeatPlanner(wiring.Component):
             here.eq(Mux(plan.first, plan.position, position)),
             behind.eq(here + counted.taken),
             last_needed.eq(behind - 1),
-            end_position.eq(
-                self.ends.p.line * lanes + self.ends.p.count // geometry.lane_bytes),
+            end_position.eq(store.end_position(self.ends.p)),
             truncated.eq((counted.taken != 0) & self.ends.valid
                          & store.is_before(end_position, behind)),
             arrived.eq((counted.taken == 0)
@@ -209,16 +209,16 @@ class BeatPlanner(wiring.Component):
         ]
 
         # The end of a packet is done with once its transfer is, but may come only then.
-        leaving = Signal()
-        m.d.comb += go.eq(counted_valid & ~leaving & (
+        end_owed = Signal()
+        m.d.comb += go.eq(counted_valid & ~end_owed & (
             dropping | (self.enable & (~is_data | self.ends.valid | arrived))))
         ending = Signal() # the last beat of the transfer goes
         m.d.comb += ending.eq(go & plan.last)
-        m.d.comb += self.ends.ready.eq(leaving | ending)
+        m.d.comb += self.ends.ready.eq(end_owed | ending)
         with m.If(ending & ~self.ends.valid):
-            m.d.sync += leaving.eq(1)
-        with m.If(leaving & self.ends.valid):
-            m.d.sync += leaving.eq(0)
+            m.d.sync += end_owed.eq(1)
+        with m.If(end_owed & self.ends.valid):
+            m.d.sync += end_owed.eq(0)
         with m.If(go):
             m.d.sync += position.eq(behind)
             with m.If(plan.last):
@@ -259,7 +259,8 @@ class BeatPlanner(wiring.Component):
         m.d.comb += [
             self.frontier.eq(here[store.lane_bits:]),
             self.frontier_valid.eq(
-                counted_valid & is_data & (plan.count != 0) & ~truncated & ~dropping),
+                counted_valid & ~dropping
+                & ((is_data & ~truncated) | (plan.kind == BeatKind.REFUSED))),
             self.idle.eq(~split_valid & ~counted_valid),
         ]
         return m

@@ -27,8 +27,15 @@ class DecodedCommand(data.Struct):
 class CommandDecoder(wiring.Component):
     """Checks commands and decodes their fields.
 
-    Throughput is one command per cycle, latency one cycle; four can be waiting. Of several faults
-    the one with the lowest status is reported.
+    Throughput is one command per cycle, latency one cycle. Of several faults the one with the
+    lowest status is reported.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+    depth : :class:`int`
+        Commands that can be waiting, a power of two.
 
     Members
     -------
@@ -38,8 +45,9 @@ class CommandDecoder(wiring.Component):
         The same, decoded. A refused command says why in ``status``.
     """
 
-    def __init__(self, geometry: CodecGeometry):
+    def __init__(self, geometry: CodecGeometry, *, depth: int):
         self._geometry = geometry
+        self._depth = depth
         super().__init__({
             "i": In(stream.Signature(CommandWord)),
             "o": Out(stream.Signature(DecodedCommand)),
@@ -52,8 +60,8 @@ class CommandDecoder(wiring.Component):
         # Bits 1:0 of an element type are the logarithm of its size: the length can be checked
         # against it whether or not the type exists.
         size = given.element_type[:2]
-        odd = Signal()
-        m.d.comb += odd.eq((given.raw_length & ((1 << size) - 1)[:3]) != 0)
+        not_whole = Signal()
+        m.d.comb += not_whole.eq((given.raw_length & ((1 << size) - 1)[:3]) != 0)
         offered = [t for t in ElementType if t.size in self._geometry.element_sizes]
 
         m.d.comb += [
@@ -61,9 +69,9 @@ class CommandDecoder(wiring.Component):
             decoded.size.eq(size),
             decoded.raw_length.eq(given.raw_length),
         ]
-        with m.If(Cat(given.convert_to, given.version, given.reserved).any()):
+        with m.If(given.reserved.any()):
             m.d.comb += decoded.status.eq(Status.RESERVED_NONZERO)
-        with m.Elif(odd | (given.raw_length > MAX_RAW_LENGTH)):
+        with m.Elif(not_whole | (given.raw_length > MAX_RAW_LENGTH)):
             m.d.comb += decoded.status.eq(Status.BAD_LENGTH)
         with m.Elif((given.format_id != FormatId.RAW) & (given.format_id != FormatId.ZVC)):
             m.d.comb += decoded.status.eq(Status.BAD_CODEC)
@@ -73,7 +81,7 @@ class CommandDecoder(wiring.Component):
         with m.Else():
             m.d.comb += decoded.status.eq(Status.OK)
 
-        m.submodules.queue = queue = Queue(DecodedCommand, 4)
+        m.submodules.queue = queue = Queue(DecodedCommand, self._depth)
         m.d.comb += [
             queue.i.valid.eq(self.i.valid),
             queue.i.payload.eq(decoded),

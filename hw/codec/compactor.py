@@ -93,11 +93,8 @@ class Compactor(wiring.Component):
 
         # Count: the rank of every lane, and how far the stream grows with this beat.
         mask_lanes = Signal(range(geometry.mask_lanes_max + 1))
-        with m.Switch(self.i.p.size):
-            for size in geometry.element_sizes:
-                with m.Case(geometry.size_code(size)):
-                    m.d.comb += mask_lanes.eq(
-                        Mux(self.i.p.head, geometry.mask_lanes(size), 0))
+        m.d.comb += mask_lanes.eq(Mux(
+            self.i.p.head, geometry.by_size(self.i.p.size, geometry.mask_lanes), 0))
 
         kept = prefix_counts(m, list(self.i.p.keep), name="kept")
         ones = prefix_counts(m, list(self.i.p.nonzero), name="nonzero")

@@ -12,9 +12,10 @@ from .command import CommandDecoder
 from .compactor import Compactor
 from .framer import Framer, InputReport
 from .geometry import CodecGeometry
+from .mask_builder import MaskBuilder
 from .packer import OutputReport, Packer
 from .payloads import CommandWord, PacketBeat, StatusWord
-from .zero_mask import MaskBuilder, ZeroMask
+from .zero_mask import ZeroMask
 
 __all__ = ["Compressor"]
 
@@ -71,7 +72,7 @@ class Compressor(wiring.Component):
 
         # The queue holds what is under way from framer to packer, and a group besides.
         depth = 1 << ceil_log2(geometry.ranks + geometry.group_beats + 6)
-        m.submodules.decoder = decoder = CommandDecoder(geometry)
+        m.submodules.decoder = decoder = CommandDecoder(geometry, depth=TRANSFERS)
         m.submodules.framer = framer = Framer(geometry)
         m.submodules.zero_mask = zero_mask = ZeroMask(geometry)
         m.submodules.mask_builder = mask_builder = MaskBuilder(geometry)

@@ -13,7 +13,8 @@ from .command import CommandDecoder
 from .expander import Expander
 from .gate import Gate
 from .geometry import CodecGeometry
-from .line_store import Intake, LineStore
+from .intake import Intake
+from .line_store import LineStore
 from .mask_walker import MaskWalker, Verdict
 from .payloads import CommandWord, PacketBeat, StatusWord
 
@@ -21,7 +22,8 @@ __all__ = ["Decompressor"]
 
 #: Transfers between command and status at most.
 TRANSFERS = 16
-#: Packets whose ends are known and not yet done with: those of the transfers, and as many lines.
+#: Packets whose ends can be waiting. Those of transfers, and those in the store that came before
+#: their command, a line or more each: 16 and 32 at most.
 PACKETS = 64
 #: Beats between planner and output at most.
 BEATS = 16
@@ -74,7 +76,7 @@ class Decompressor(wiring.Component):
         m = Module()
         geometry = self._geometry
 
-        m.submodules.decoder = decoder = CommandDecoder(geometry)
+        m.submodules.decoder = decoder = CommandDecoder(geometry, depth=TRANSFERS)
         m.submodules.intake = intake = Intake(geometry, packets=PACKETS)
         m.submodules.walker = walker = MaskWalker(geometry)
         m.submodules.planner = planner = BeatPlanner(geometry)

@@ -9,6 +9,7 @@ from opencdma.spec import ErrorCode, Status
 
 from .command import DecodedCommand
 from .geometry import CodecGeometry
+from .length_counter import LengthCounter
 from .payloads import PacketBeat
 
 __all__ = ["Framer", "InputReport", "RawBeat"]
@@ -97,7 +98,6 @@ class Framer(wiring.Component):
         state     = Signal(State)
         command   = Signal(DecodedCommand)
         remaining = Signal(32) # bytes the transfer still lacks
-        received  = Signal(32) # bytes of the packet so far
         in_group  = Signal(range(group_beats))
 
         beat, taken = self.i.p, Signal()
@@ -112,7 +112,6 @@ class Framer(wiring.Component):
             m.d.sync += [
                 command.eq(self.commands.payload),
                 remaining.eq(self.commands.p.raw_length),
-                received.eq(0),
                 in_group.eq(0),
                 state.eq(State.IDLE),
             ]
@@ -163,15 +162,18 @@ class Framer(wiring.Component):
                 self.o.p.tail.eq(1),
                 self.o.p.last.eq(1),
             ]
-        with m.If(taken & ~beat.last):
-            m.d.sync += received.eq(received + beat.count)
-
         # The report: the length is added up in one cycle, and judged in the next.
         ended = Signal(data.StructLayout({"command": DecodedCommand, "total": 32, "cut": 1}))
         judge = Signal()
+        m.submodules.length = length = LengthCounter(width)
+        m.d.comb += [
+            length.take.eq(taken),
+            length.count.eq(beat.count),
+            length.last.eq(beat.last),
+        ]
         m.d.sync += [
             ended.command.eq(command),
-            ended.total.eq(received + beat.count),
+            ended.total.eq(length.total),
             ended.cut.eq(beat.cut),
             judge.eq(taken & beat.last),
             self.reports.valid.eq(judge),

@@ -86,10 +86,9 @@ class Gate(wiring.Component):
         consumed, bytes_out, nonzeros = Signal(32), Signal(32), Signal(32)
         valid_bytes, valid_nonzeros = Signal(32), Signal(32)
         mask_bytes = Signal(range(16 + 1))
-        with m.Switch(beat.size):
-            for size in geometry.element_sizes:
-                with m.Case(geometry.size_code(size)):
-                    m.d.comb += mask_bytes.eq(Mux(beat.head, 16 // size, 0))
+        m.d.comb += mask_bytes.eq(Mux(
+            beat.head,
+            geometry.by_size(beat.size, geometry.mask_lanes) * geometry.lane_bytes, 0))
         data_at, next_consumed = Signal(32), Signal(32)
         next_bytes, next_nonzeros = Signal(32), Signal(32)
         m.d.comb += [

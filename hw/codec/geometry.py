@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sizes that follow from the build parameters of a codec."""
 
+from amaranth import *
 from amaranth.utils import exact_log2
 
 from opencdma.spec import GROUP_BYTES
@@ -108,6 +109,13 @@ class CodecGeometry:
     def mask_lanes(self, size):
         """Lanes of a mask over elements of ``size`` bytes."""
         return GROUP_BYTES // size // 8 // self.lane_bytes
+
+    def by_size(self, code, value):
+        """Returns ``value(size)`` for the element size that a ``size`` field stands for."""
+        chosen = value(self.element_sizes[-1])
+        for size in reversed(self.element_sizes[:-1]):
+            chosen = Mux(code == self.size_code(size), value(size), chosen)
+        return chosen
 
     def size_code(self, size):
         """Value of a ``size`` field for elements of ``size`` bytes: its base-2 logarithm."""

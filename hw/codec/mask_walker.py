@@ -11,8 +11,9 @@ from opencdma.spec import GROUP_BYTES, Status
 
 from .command import DecodedCommand
 from .geometry import CodecGeometry
-from .line_store import PacketEnd, StoreShape
-from .network import prefix_counts
+from .intake import PacketEnd
+from .line_store import StoreShape
+from .network import prefix_counts, rotate
 
 __all__ = ["GroupEntry", "MaskWalker", "Verdict"]
 
@@ -107,7 +108,7 @@ class MaskWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry, store = self._geometry, self._store
-        deep = geometry.group_beats >= 4
+        four_cycles = geometry.group_beats >= 4
 
         class State(enum.Enum, shape=2):
             IDLE, WALK, DRAIN = range(3)
@@ -123,7 +124,7 @@ class MaskWalker(wiring.Component):
         end_position = Signal.like(position)
         end_byte = Signal(len(position) + exact_log2(geometry.lane_bytes))
         m.d.comb += [
-            end_position.eq(end.line * geometry.lanes + end.count // geometry.lane_bytes),
+            end_position.eq(store.end_position(end)),
             end_byte.eq(end.line * geometry.width + end.count),
         ]
 
@@ -131,13 +132,13 @@ class MaskWalker(wiring.Component):
         refused, mask_lanes = Signal(), Signal(range(geometry.mask_lanes_max + 1))
         needs = Signal.like(mask_lanes)
         m.d.comb += refused.eq(command.status != Status.OK)
-        with m.Switch(command.size):
-            for size in geometry.element_sizes:
-                with m.Case(geometry.size_code(size)):
-                    m.d.comb += mask_lanes.eq(Mux(command.zvc, geometry.mask_lanes(size), 0))
         empty = Signal()
-        m.d.comb += empty.eq(refused | (remaining == 0))
-        m.d.comb += needs.eq(Mux(empty, 0, Mux(command.zvc, mask_lanes, 1)))
+        m.d.comb += [
+            empty.eq(refused | (remaining == 0)),
+            mask_lanes.eq(Mux(
+                command.zvc & ~empty, geometry.by_size(command.size, geometry.mask_lanes), 0)),
+            needs.eq(Mux(empty, 0, Mux(command.zvc, mask_lanes, 1))),
+        ]
         behind = Signal.like(position)
         m.d.comb += behind.eq(position + needs)
 
@@ -197,35 +198,29 @@ class MaskWalker(wiring.Component):
             "entry": GroupEntry(geometry),
         }))
         read_valid = Signal()
-        fresh = Signal.like(read)
+        request = Signal.like(read)
         m.d.comb += [
-            fresh.cells.eq(self.read_data),
-            fresh.turn.eq(position),
-            fresh.present.eq(present),
-            fresh.entry.mask.eq(0), # filled in when it has been turned
-            fresh.entry.position.eq(position + mask_lanes),
-            fresh.entry.count.eq(Mux(
+            request.cells.eq(self.read_data),
+            request.turn.eq(position),
+            request.present.eq(present),
+            request.entry.mask.eq(0), # filled in when it has been turned
+            request.entry.position.eq(position + mask_lanes),
+            request.entry.count.eq(Mux(
                 refused, 0, Mux(
                     remaining >= GROUP_BYTES, geometry.group_lanes,
                     remaining[exact_log2(geometry.lane_bytes):]))),
-            fresh.entry.zvc.eq(command.zvc),
-            fresh.entry.size.eq(command.size),
-            fresh.entry.last.eq(final),
-            fresh.entry.refused.eq(refused),
-            fresh.entry.truncated.eq(truncated),
+            request.entry.zvc.eq(command.zvc),
+            request.entry.size.eq(command.size),
+            request.entry.last.eq(final),
+            request.entry.refused.eq(refused),
+            request.entry.truncated.eq(truncated),
         ]
-        if deep:
-            m.d.sync += [read.eq(fresh), read_valid.eq(issue)]
+        if four_cycles:
+            m.d.sync += [read.eq(request), read_valid.eq(issue)]
         else:
-            m.d.comb += [read.eq(fresh), read_valid.eq(issue)]
+            m.d.comb += [read.eq(request), read_valid.eq(issue)]
 
-        level = read.cells
-        for bit in range(exact_log2(self.cells)):
-            turned = Signal(level.shape(), name=f"turned{bit}")
-            for n in range(self.cells):
-                m.d.comb += turned[n].eq(Mux(
-                    read.turn[bit], level[(n + (1 << bit)) % self.cells], level[n]))
-            level = turned
+        level = rotate(m, read.cells, read.turn, -1, name="turned")
         mask = Signal(geometry.mask_bits)
         for n in range(geometry.mask_bits // 8):
             m.d.comb += mask[8 * n:8 * n + 8].eq(
@@ -246,15 +241,13 @@ class MaskWalker(wiring.Component):
         counted_mask, step_valid = Signal(geometry.mask_bits), Signal()
         m.d.sync += [counted_mask.eq(mask), step_valid.eq(read_valid & ~read.entry.last)]
         ones = Signal(range(geometry.group_lanes + 1)) # kept lanes of the group
-        with m.Switch(command.size):
-            for size in geometry.element_sizes:
-                bits = GROUP_BYTES // size
-                with m.Case(geometry.size_code(size)):
-                    counts = prefix_counts(m, list(counted_mask[:bits]), name=f"ones{size}")
-                    m.d.comb += ones.eq(Mux(
-                        command.zvc, counts[-1] * geometry.lanes_per_element(size),
-                        geometry.group_lanes))
-        if deep:
+        counts = prefix_counts(m, list(counted_mask), name="ones")
+        m.d.comb += ones.eq(Mux(
+            command.zvc,
+            geometry.by_size(command.size, lambda size: (
+                counts[GROUP_BYTES // size - 1] * geometry.lanes_per_element(size))),
+            geometry.group_lanes))
+        if four_cycles:
             held_ones, add_valid = Signal.like(ones), Signal()
             m.d.sync += [held_ones.eq(ones), add_valid.eq(step_valid)]
         else:

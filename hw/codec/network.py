@@ -22,7 +22,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-__all__ = ["GatherNetwork", "NetworkBeat", "ScatterNetwork", "prefix_counts", "turns_layout"]
+__all__ = [
+    "GatherNetwork", "NetworkBeat", "ScatterNetwork", "prefix_counts", "rotate",
+    "turns_layout",
+]
 
 
 def prefix_counts(m, bits, *, name):
@@ -40,6 +43,18 @@ def prefix_counts(m, bits, *, name):
                 m.d.comb += node.eq(below[n] + below[(n >> step << step) - 1])
                 level[n] = node
     return level
+
+
+def rotate(m, lanes, amount, direction, *, name):
+    """Returns lanes turned by ``amount`` up (``direction`` 1) or down (-1)."""
+    count = len(lanes)
+    for bit in range(exact_log2(count)):
+        turned = Signal(lanes.shape(), name=f"{name}{bit}")
+        for n in range(count):
+            m.d.comb += turned[n].eq(Mux(
+                amount[bit], lanes[(n - direction * (1 << bit)) % count], lanes[n]))
+        lanes = turned
+    return lanes
 
 
 def turns_layout(lanes):

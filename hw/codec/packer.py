@@ -11,8 +11,9 @@ from opencdma.hw.stream import Queue
 
 from .compactor import PlacedBeat
 from .geometry import CodecGeometry
+from .mask_builder import GroupMask
+from .network import rotate
 from .payloads import PacketBeat
-from .zero_mask import GroupMask
 
 __all__ = ["OutputReport", "Packer", "store_banks"]
 
@@ -133,14 +134,9 @@ class Packer(wiring.Component):
 
         # The mask is turned to its place.
         mask_slots = max(lanes, geometry.mask_lanes_max)
-        level = Signal(data.ArrayLayout(lane_bits, mask_slots), name="mask_level")
-        m.d.comb += Value.cast(level).eq(masks.o.p.bits)
-        for bit in range(exact_log2(mask_slots)):
-            turned = Signal(level.shape(), name=f"mask_turned{bit}")
-            for n in range(mask_slots):
-                m.d.comb += turned[n].eq(Mux(
-                    place.begin[bit], level[(n - (1 << bit)) % mask_slots], level[n]))
-            level = turned
+        mask = Signal(data.ArrayLayout(lane_bits, mask_slots))
+        m.d.comb += Value.cast(mask).eq(masks.o.p.bits)
+        mask = rotate(m, mask, place.begin, 1, name="mask_turned")
 
         # Which cells belong to the mask, which to the data: both run on, modulo the cells.
         below = {
@@ -163,7 +159,7 @@ class Packer(wiring.Component):
         m.d.sync += [
             write_valid.eq(pop),
             write.data.eq(beat.data),
-            write.mask.eq(level),
+            write.mask.eq(mask),
             write.in_data.eq(covered("data", "end")),
             write.in_mask.eq(covered("begin", "data")),
             write.next_row.eq(below["begin"]),
@@ -232,7 +228,6 @@ class Packer(wiring.Component):
         m.d.comb += [
             last.eq(endings.o.valid & (endings.o.p.line == head)),
             self.o.valid.eq(done != head),
-            Value.cast(self.o.p.data).eq(Value.cast(line)),
             self.o.p.count.eq(Mux(last, endings.o.p.count, geometry.width)),
             self.o.p.last.eq(last),
             taken.eq(self.o.valid & self.o.ready),
@@ -240,6 +235,12 @@ class Packer(wiring.Component):
             self.reports.valid.eq(taken & last),
             self.reports.payload.eq(endings.o.p.report),
         ]
+        # What the store has behind the end of a packet was another's: it does not go out.
+        for lane in range(lanes):
+            inside = self.o.p.count > lane * geometry.lane_bytes
+            for byte in range(geometry.lane_bytes):
+                m.d.comb += self.o.p.data[lane * geometry.lane_bytes + byte].eq(
+                    Mux(inside, line[lane].word_select(byte, 8), 0))
         with m.If(taken):
             m.d.sync += head.eq(head + 1)
         return m

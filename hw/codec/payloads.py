@@ -30,13 +30,11 @@ class PacketBeat(data.StructLayout):
 
 
 class CommandWord(data.Struct):
-    """A command as it stands in 64 bits, fields from bit 0 up. The reserved fields must be zero."""
+    """A command as it stands in 64 bits, fields from bit 0 up. The reserved bits must be zero."""
 
     format_id:    8 # FormatId
     element_type: 4 # ElementType
-    convert_to:   4 # reserved
-    version:      8 # reserved
-    reserved:     7
+    reserved:    19
     direction:    1 # Direction
     raw_length:  32 # bytes
 
@@ -50,4 +48,4 @@ class StatusWord(data.Struct):
     bytes_in:  32
     bytes_out: 32
     nonzeros:  32 # elements
-    position:  32 # byte of the input an error is about
+    position:  32 # offset in the input packet of the byte an error concerns

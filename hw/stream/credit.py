@@ -24,7 +24,7 @@ class Credit(wiring.Component):
     available : ``Out(1)``
         A credit may be taken in this cycle.
     take : ``In(1)``
-        A credit is taken. Ignored at the caller's peril while ``available`` is low.
+        A credit is taken. Must not be high while ``available`` is low.
     give : ``In(2)``
         Credits that come back in this cycle.
     idle : ``Out(1)``

@@ -53,6 +53,24 @@ private:
   bool held_ = false;
 };
 
+// Sees that what is offered and not taken is still offered, unchanged, in the next cycle.
+class Held {
+public:
+  template <typename... Ports> bool stands(bool valid, bool ready, const Ports &...ports) {
+    uint8_t now[256];
+    size_t size = 0;
+    ((get(ports, now + size, sizeof ports), size += sizeof ports), ...);
+    const bool good = !waiting_ || (valid && std::memcmp(now, was_, size) == 0);
+    waiting_ = valid && !ready;
+    if (waiting_) std::memcpy(was_, now, size);
+    return good;
+  }
+
+private:
+  uint8_t was_[256];
+  bool waiting_ = false;
+};
+
 uint64_t low_bits(size_t count) { return count >= 64 ? ~0ULL : (1ULL << count) - 1; }
 
 } // namespace
@@ -98,6 +116,7 @@ int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_
   size_t sent = 0;
   uint64_t idle = 0;
   Offer commands(pauses->command, pauses->seed + 1), inputs(pauses->input, pauses->seed + 2);
+  Held packets, results;
   Pauses outputs(pauses->output, pauses->seed + 3), statuses(pauses->status, pauses->seed + 4);
 
   // The status of a packet that broke the rules may come before the packet has been swallowed.
@@ -107,8 +126,9 @@ int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_
 
     size_t beat = 0;
     bool last = false;
-    // Without pauses the commands go ahead, so that what is measured is the data path.
-    top.s_axis_tvalid = inputs.next(input < command);
+    // Without pauses the commands go ahead, so that what is measured is the data path; with pauses
+    // a packet may come before its command.
+    top.s_axis_tvalid = inputs.next(input < (pauses->command ? count : command));
     if (top.s_axis_tvalid) {
       const codec_transfer &transfer = transfers[input];
       const size_t left = transfer.input_length - sent;
@@ -123,6 +143,11 @@ int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_
     top.m_axis_tready = !outputs();
     top.m_axis_sts_tready = !statuses();
     self->settle();
+
+    if (!packets.stands(top.m_axis_tvalid, top.m_axis_tready, top.m_axis_tdata, top.m_axis_tkeep,
+                        top.m_axis_tlast) ||
+        !results.stands(top.m_axis_sts_tvalid, top.m_axis_sts_tready, top.m_axis_sts_tdata))
+      return CODEC_UNSTABLE;
 
     bool moved = false;
     if (top.s_axis_cmd_tvalid && top.s_axis_cmd_tready) {
@@ -161,7 +186,8 @@ int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_
       moved = true;
     }
     if (top.m_axis_sts_tvalid && top.m_axis_sts_tready) {
-      if (status >= output) return CODEC_EARLY_STATUS;
+      const bool lawful = transfers[status].short_beat >= transfers[status].input_length;
+      if (status >= output || (lawful && status >= input)) return CODEC_EARLY_STATUS;
       get(top.m_axis_sts_tdata, transfers[status].status, sizeof transfers[status].status);
       ++status;
       moved = true;

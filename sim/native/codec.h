@@ -38,7 +38,8 @@ enum {
   CODEC_OUTPUT_TOO_LONG, /* more bytes than there is room for */
   CODEC_BAD_KEEP,        /* a beat with holes, or not full and not the last */
   CODEC_UNASKED_OUTPUT,  /* a packet nobody asked for */
-  CODEC_EARLY_STATUS     /* a status before the packet was out */
+  CODEC_EARLY_STATUS,    /* a status before the packet was out, or in */
+  CODEC_UNSTABLE         /* what was offered changed before it was taken */
 };
 
 codec *codec_new(void);

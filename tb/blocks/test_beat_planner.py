@@ -33,8 +33,11 @@ def entry_of(transfer, group, line, geometry, rng):
     """Return a group as the walker gives it; what it leaves open is random."""
     size, lane = transfer.size, geometry.lane_bytes
     mask = group.mask if group.mask is not None else rng.getrandbits(geometry.mask_bits)
-    known = group.raw_bytes and not group.truncated
-    position = line * geometry.lanes + group.data_at(size) // lane if known else rng.getrandbits(20)
+    position = line * geometry.lanes
+    if group.truncated:
+        position = rng.getrandbits(20)
+    elif group.raw_bytes:
+        position += group.data_at(size) // lane
     if group.mask is not None and size > lane:
         elements = 128 // size
         mask |= rng.getrandbits(geometry.mask_bits) >> elements << elements

@@ -21,7 +21,8 @@ from streams import Bench, cycles, payloads
 
 from opencdma.hw.codec import PacketBeat
 from opencdma.hw.codec.command import DecodedCommand
-from opencdma.hw.codec.line_store import Intake, LineStore, StoreShape
+from opencdma.hw.codec.intake import Intake
+from opencdma.hw.codec.line_store import LineStore, StoreShape
 from opencdma.hw.codec.mask_walker import GroupEntry, MaskWalker, Verdict
 from opencdma.spec import Status
 
@@ -75,10 +76,12 @@ def entries(transfers, geometry):
     for transfer in transfers:
         size, lane = transfer.size, geometry.lane_bytes
         for group in groups_of(transfer, geometry):
-            there = group.raw_bytes and not group.truncated
-            position = line * geometry.lanes + group.data_at(size) // lane
+            # Nothing is to come of a group without data: it stands where its packet begins.
+            position = line * geometry.lanes
+            if group.raw_bytes:
+                position += group.data_at(size) // lane
             results.append({
-                "mask": group.mask, "position": position % turn if there else None,
+                "mask": group.mask, "position": None if group.truncated else position % turn,
                 "count": group.raw_bytes // lane, "zvc": int(transfer.zvc),
                 "size": geometry.size_code(size), "last": int(group.last),
                 "refused": int(group.refused), "truncated": int(group.truncated),

@@ -7,7 +7,8 @@ import pytest
 from models import GEOMETRIES, as_int, beats_of, random_transfer
 from streams import Bench, cycles, payloads
 
-from opencdma.hw.codec.zero_mask import MaskBuilder, ZeroMask
+from opencdma.hw.codec.mask_builder import MaskBuilder
+from opencdma.hw.codec.zero_mask import ZeroMask
 
 
 def raw_beats(transfers, geometry, rng):

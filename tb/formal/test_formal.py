@@ -139,7 +139,7 @@ class CommandSpec(wiring.Component):
 
     def __init__(self, sizes):
         self.sizes = sizes
-        self.dut = CommandDecoder(CodecGeometry(8, sizes))
+        self.dut = CommandDecoder(CodecGeometry(8, sizes), depth=2)
         super().__init__({"valid": In(1), "ready": In(1)})
 
     def elaborate(self, platform):
@@ -160,7 +160,7 @@ class CommandSpec(wiring.Component):
         known_formats = [given.format_id == format_id for format_id in FormatId]
         applies = {
             Status.RESERVED_NONZERO:
-                (given.convert_to != 0) | (given.version != 0) | (given.reserved != 0),
+                given.reserved != 0,
             Status.BAD_LENGTH: (length > MAX_RAW_LENGTH) | Cat(
                 (given.element_type[:2] == log) & length[:log].any() for log in range(4)).any(),
             Status.BAD_CODEC: ~Cat(known_formats).any() | unknown_type,

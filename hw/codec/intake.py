@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""First stage of the decompressor: packets become lines in the stores."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from opencdma.hw.stream import Queue
+
+from .geometry import CodecGeometry
+from .length_counter import LengthCounter
+from .line_store import StoreShape
+from .payloads import PacketBeat
+
+__all__ = ["Intake", "PacketEnd", "PacketLength"]
+
+
+class PacketEnd(data.StructLayout):
+    """Where a packet ends.
+
+    Fields
+    ------
+    line
+        Its last line.
+    count
+        Bytes in that line.
+    """
+
+    def __init__(self, geometry):
+        super().__init__({
+            "line": StoreShape(geometry).line, "count": range(geometry.width + 1),
+        })
+
+
+class PacketLength(data.Struct):
+    """How long a packet was, in bytes, and whether it was cut short."""
+
+    bytes_in: 32
+    cut:      1
+
+
+class Intake(wiring.Component):
+    """Takes packets in line by line, and tells where they end.
+
+    Throughput is one beat per cycle. What ``written`` counts can be read, and the ends of the
+    packets among it are known. Each packet begins on a line of its own.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+    packets : :class:`int`
+        Packets whose ends can be waiting, a power of two.
+
+    Members
+    -------
+    i : ``In(stream.Signature(PacketBeat(width)))``
+        Encoded packets.
+    write_en, write_line, write_data : ``Out``
+        To the line stores.
+    written : ``Out``
+        Number of the line that comes next.
+    released : ``In``
+        Lines before this one are no longer needed.
+    ends_ahead, ends : ``Out(stream.Signature(PacketEnd(geometry)))``
+        The end of every packet, for two readers at their own pace.
+    lengths : ``Out(stream.Signature(PacketLength))``
+        The length of every packet.
+    """
+
+    def __init__(self, geometry: CodecGeometry, *, packets: int):
+        self._geometry = geometry
+        self._packets = packets
+        self._store = store = StoreShape(geometry)
+        super().__init__({
+            "i": In(stream.Signature(PacketBeat(geometry.width))),
+            "write_en": Out(1),
+            "write_line": Out(store.line),
+            "write_data": Out(data.ArrayLayout(8 * geometry.lane_bytes, geometry.lanes)),
+            "written": Out(store.line),
+            "released": In(store.line),
+            "ends_ahead": Out(stream.Signature(PacketEnd(geometry))),
+            "ends": Out(stream.Signature(PacketEnd(geometry))),
+            "lengths": Out(stream.Signature(PacketLength)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        beat, taken = self.i.p, Signal()
+        ahead = Queue(PacketEnd(self._geometry), self._packets)
+        behind = Queue(PacketEnd(self._geometry), self._packets)
+        lengths = Queue(PacketLength, self._packets)
+        m.submodules.ahead, m.submodules.behind, m.submodules.lengths = ahead, behind, lengths
+
+        # The two ends are taken out of their queues before the length is: its queue is the
+        # fullest of the three, and room there is room everywhere.
+        held = (self.written - self.released)[:len(self.written)]
+        m.d.comb += [
+            self.i.ready.eq((held < self._store.depth) & lengths.i.ready),
+            taken.eq(self.i.valid & self.i.ready),
+            self.write_en.eq(taken),
+            self.write_line.eq(self.written),
+            Value.cast(self.write_data).eq(Value.cast(beat.data)),
+        ]
+        with m.If(taken):
+            m.d.sync += self.written.eq(self.written + 1)
+        m.submodules.length = length = LengthCounter(self._geometry.width)
+        m.d.comb += [
+            length.take.eq(taken),
+            length.count.eq(beat.count),
+            length.last.eq(beat.last),
+            lengths.i.p.bytes_in.eq(length.total),
+            lengths.i.p.cut.eq(beat.cut),
+            lengths.i.valid.eq(taken & beat.last),
+        ]
+        for queue, out in ((ahead, self.ends_ahead), (behind, self.ends)):
+            m.d.comb += [
+                queue.i.p.line.eq(self.written),
+                queue.i.p.count.eq(beat.count),
+                queue.i.valid.eq(taken & beat.last),
+            ]
+            wiring.connect(m, queue.o, wiring.flipped(out))
+        wiring.connect(m, lengths.o, wiring.flipped(self.lengths))
+        return m

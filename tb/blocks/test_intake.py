@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What takes packets in."""
+
+import random
+
+import pytest
+from models import GEOMETRIES, packet
+from streams import Bench, cycles, payloads
+
+from opencdma.hw.codec.intake import Intake
+from opencdma.hw.codec.line_store import StoreShape
+
+
+@pytest.mark.parametrize("pauses", [(0.0, 0.0), (0.0, 0.6), (0.5, 0.5), (0.5, 0.0)])
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=repr)
+def test_intake(geometry, pauses):
+    rng, width, shape = random.Random(geometry.width), geometry.width, StoreShape(geometry)
+    turn = 4 * shape.depth
+    data = [rng.randbytes(rng.choice((0, 1, width, rng.randrange(6 * width)))) for _ in range(60)]
+    cut = [rng.random() < 0.2 for _ in data]
+    packets = [packet(d, width, rng, cut=c) for d, c in zip(data, cut, strict=True)]
+    beats = [beat for beats in packets for beat in beats]
+
+    ends, line = [], 0
+    for beats_of_packet in packets:
+        line += len(beats_of_packet)
+        ends.append({"line": (line - 1) % turn, "count": beats_of_packet[-1]["count"]})
+    lengths = [{"bytes_in": len(d), "cut": int(c)} for d, c in zip(data, cut, strict=True)]
+
+    dut = Intake(geometry, packets=4)
+    bench = Bench(dut, seed=geometry.width)
+    sent = bench.send(dut.i, beats, pause=pauses[0])
+    ahead = bench.take(dut.ends_ahead, len(ends), pause=pauses[1])
+    behind = bench.take(dut.ends, len(ends), pause=pauses[1])
+    # A length is taken out after both ends of its packet.
+    taken = bench.take(dut.lengths, len(ends), pause=pauses[1],
+                       allowed=lambda: len(taken) < min(len(ahead), len(behind)))  # fmt: skip
+    writes = bench.record(dut.write_en, dut.write_line, dut.write_data, dut.written)
+
+    async def release(ctx):
+        released = 0
+        async for _ in ctx.tick():
+            assert len(sent) - released <= shape.depth
+            if bench.rng.random() >= pauses[1]:
+                released = bench.rng.randint(released, len(sent))
+                ctx.set(dut.released, released % turn)
+
+    bench.add(release, background=True)
+    bench.run(1000 + 40 * len(beats))
+    assert payloads(ahead) == payloads(behind) == ends
+    assert payloads(taken) == lengths
+
+    stored = [(number, lanes) for enable, number, lanes, _ in writes if enable]
+    assert [number for number, _ in stored] == [n % turn for n in range(len(beats))]
+    for (_, lanes), beat in zip(stored, beats, strict=True):
+        if not isinstance(lanes, bytes):
+            lanes = b"".join(lane.to_bytes(geometry.lane_bytes, "little") for lane in lanes)
+        assert lanes == beat["data"]
+    # What is counted has been written.
+    count = 0
+    for enable, _, _, written in writes:
+        assert written == count % turn
+        count += enable
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=repr)
+def test_intake_fills_the_store_and_then_waits(geometry):
+    rng, shape = random.Random(2), StoreShape(geometry)
+    beats = packet(rng.randbytes(geometry.width * (shape.depth + 3)), geometry.width, rng)
+    dut = Intake(geometry, packets=4)
+    bench = Bench(dut)
+    sent = bench.send(dut.i, beats)
+
+    async def release(ctx):
+        await ctx.tick().repeat(shape.depth + 10)
+        ctx.set(dut.released, 3)
+
+    bench.add(release)
+    bench.run(shape.depth + 30)
+    at = shape.depth + 10
+    assert cycles(sent) == [*range(shape.depth), at, at + 1, at + 2]
+
+
+def test_intake_waits_for_room_for_the_ends():
+    geometry, rng = GEOMETRIES[0], random.Random(3)
+    beats = [beat for _ in range(12) for beat in packet(b"abc", 8, rng)]
+    dut = Intake(geometry, packets=4)
+    bench = Bench(dut)
+    sent = bench.send(dut.i, beats)
+    for port in (dut.ends, dut.ends_ahead, dut.lengths):
+        bench.take(port, 12, allowed=lambda: bench.cycle >= 20)
+    bench.run(100)
+    assert cycles(sent) == [0, 1, 2, 3, *range(21, 29)]
