@@ -2,8 +2,7 @@
 """Compressor and decompressor behind one set of streams."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
 from opencdma.hw.stream import Queue
 from opencdma.spec import Direction
@@ -11,7 +10,7 @@ from opencdma.spec import Direction
 from .compressor import Compressor
 from .decompressor import Decompressor
 from .geometry import CodecGeometry
-from .payloads import CommandWord, PacketBeat, StatusWord
+from .payloads import CodecSignature
 
 __all__ = ["Codec"]
 
@@ -36,12 +35,7 @@ class Codec(wiring.Component):
 
     def __init__(self, geometry: CodecGeometry):
         self._geometry = geometry
-        super().__init__({
-            "commands": In(stream.Signature(CommandWord)),
-            "i": In(stream.Signature(PacketBeat(geometry.width))),
-            "o": Out(stream.Signature(PacketBeat(geometry.width))),
-            "statuses": Out(stream.Signature(StatusWord)),
-        })
+        super().__init__(CodecSignature(geometry.width))
 
     def elaborate(self, platform):
         m = Module()

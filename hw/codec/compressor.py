@@ -2,8 +2,8 @@
 """The compressor: commands and raw packets in, encoded packets and statuses out."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
 from amaranth.utils import ceil_log2
 
 from opencdma.hw.stream import Credit, Queue
@@ -14,7 +14,7 @@ from .framer import Framer, InputReport
 from .geometry import CodecGeometry
 from .mask_builder import MaskBuilder
 from .packer import OutputReport, Packer
-from .payloads import CommandWord, PacketBeat, StatusWord
+from .payloads import CodecSignature
 from .zero_mask import ZeroMask
 
 __all__ = ["Compressor"]
@@ -59,12 +59,7 @@ class Compressor(wiring.Component):
 
     def __init__(self, geometry: CodecGeometry):
         self._geometry = geometry
-        super().__init__({
-            "commands": In(stream.Signature(CommandWord)),
-            "i": In(stream.Signature(PacketBeat(geometry.width))),
-            "o": Out(stream.Signature(PacketBeat(geometry.width))),
-            "statuses": Out(stream.Signature(StatusWord)),
-        })
+        super().__init__(CodecSignature(geometry.width))
 
     def elaborate(self, platform):
         m = Module()

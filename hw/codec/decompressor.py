@@ -2,8 +2,8 @@
 """The decompressor: commands and encoded packets in, raw packets and statuses out."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
 
 from opencdma.hw.stream import Credit, Queue
 from opencdma.spec import ErrorCode, Status
@@ -16,7 +16,7 @@ from .geometry import CodecGeometry
 from .intake import Intake
 from .line_store import LineStore
 from .mask_walker import MaskWalker, Verdict
-from .payloads import CommandWord, PacketBeat, StatusWord
+from .payloads import CodecSignature
 
 __all__ = ["Decompressor"]
 
@@ -65,12 +65,7 @@ class Decompressor(wiring.Component):
 
     def __init__(self, geometry: CodecGeometry):
         self._geometry = geometry
-        super().__init__({
-            "commands": In(stream.Signature(CommandWord)),
-            "i": In(stream.Signature(PacketBeat(geometry.width))),
-            "o": Out(stream.Signature(PacketBeat(geometry.width))),
-            "statuses": Out(stream.Signature(StatusWord)),
-        })
+        super().__init__(CodecSignature(geometry.width))
 
     def elaborate(self, platform):
         m = Module()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the streams at the edge of the codec carry."""
 
-from amaranth.lib import data
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
-__all__ = ["CommandWord", "PacketBeat", "StatusWord"]
+__all__ = ["CodecSignature", "CommandWord", "PacketBeat", "StatusWord"]
 
 
 class PacketBeat(data.StructLayout):
@@ -49,3 +50,27 @@ class StatusWord(data.Struct):
     bytes_out: 32
     nonzeros:  32 # elements
     position:  32 # offset in the input packet of the byte an error concerns
+
+
+class CodecSignature(wiring.Signature):
+    """The streams of a compressor, a decompressor, or both: a command, a packet and a status each.
+
+    Members
+    -------
+    commands : ``In(stream.Signature(CommandWord))``
+        What to do with the next packet.
+    i : ``In(stream.Signature(PacketBeat(width)))``
+        Packets in, one per command.
+    o : ``Out(stream.Signature(PacketBeat(width)))``
+        Packets out, one per command, in order.
+    statuses : ``Out(stream.Signature(StatusWord))``
+        What came of it, one per command, after the last beat of the packet out has been taken.
+    """
+
+    def __init__(self, width):
+        super().__init__({
+            "commands": In(stream.Signature(CommandWord)),
+            "i": In(stream.Signature(PacketBeat(width))),
+            "o": Out(stream.Signature(PacketBeat(width))),
+            "statuses": Out(stream.Signature(StatusWord)),
+        })
