@@ -11,22 +11,28 @@ WAVES  ?=
 export OPENCDMA_CACHE ?= $(CURDIR)/$(BUILD)/models
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verilog sim lint bench docs clean check-machine icarus
+.PHONY: help demo test soak verilog registers sim lint bench docs clean check-machine icarus
 
 help: ## Explain the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/ready-sim ## Send real activations through the simulated codec; show ratios and rates.
+demo: $(VENV)/ready-sim ## Send real activations through the simulated engine; show ratios and rates.
 	$(BIN)/opencdma demo
 
 test: lint icarus ## Run all tests but the slow ones.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
+soak: $(VENV)/ready-test ## Run 10,800 random descriptor programs on golden device and RTL; hours.
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m soak tb/test_random_programs.py
+
 verilog: $(VENV)/ready-sim ## Emit the Verilog of every top into build/verilog.
 	$(BIN)/opencdma verilog
 
+registers: $(VENV)/ready-spec ## Make what is made from spec/opencdma.rdl; a reference into build/registers.
+	$(BIN)/python spec/generate.py --docs $(BUILD)/registers
+
 sim: $(VENV)/ready-test ## Run the cocotb test benches under Verilator; WAVES=1 keeps waveforms.
-	WAVES=$(WAVES) $(BIN)/python -m pytest -n $(JOBS) tb/test_codec_cocotb.py
+	WAVES=$(WAVES) $(BIN)/python -m pytest -n $(JOBS) tb/test_codec_cocotb.py tb/test_cdma_cocotb.py
 
 lint: $(VENV)/ready-test ## Check the Python sources with ruff.
 	$(BIN)/ruff check .
