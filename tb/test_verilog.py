@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from opencdma.hw.codec import CodecGeometry
-from opencdma.hw.verilog import YOSYS, Top, emit, tops
+from opencdma.hw.verilog import YOSYS, EngineTop, Top, emit, tops
 from opencdma.sim import verilator
+from opencdma.spec import PRESETS
 
+CODECS = [top for top in tops() if isinstance(top, Top)]
 TOPS = [pytest.param(top, id=top.name, marks=pytest.mark.xdist_group(top.name)) for top in tops()]
 
 
@@ -46,7 +48,7 @@ def test_verilator_lint(top, source):
 
 def test_every_waiver_is_needed(tmp_path):
     """What no longer warns is no longer waived."""
-    top = tops()[0]
+    top = CODECS[0]
     (tmp_path / f"{top.name}.v").write_text(text(top))
     _, output = run("verilator", "--lint-only", "--quiet", "-Wall", f"{top.name}.v", cwd=tmp_path)
     assert set(re.findall(r"%Warning-(\w+)", output)) == set(verilator.WAIVERS)
@@ -59,6 +61,8 @@ def test_icarus(top, source):
     status, output = run(
         "iverilog", "-g2005", "-Wall", "-Wno-timescale", "-o", "out.vvp", source.name,
         cwd=source.parent)
+    # Of constants with 64 ones Icarus says that it cannot count that far, where it need not.
+    output = re.sub(r"warning: verinum::as_long\(\) truncated 64 bits to 63, .*\n", "", output)
     assert (status, output.strip()) == (0, "")
 
 
@@ -74,10 +78,11 @@ def test_yosys(top, source):
 
 def test_deterministic(tmp_path):
     """Another process, with another hash seed, writes the same bytes."""
-    top = tops()[1]
+    top = EngineTop(PRESETS["tiny"])
     program = (
-        "import sys; from pathlib import Path; from opencdma.hw.verilog import emit, tops; "
-        "emit(tops()[1], Path(sys.argv[1]))")
+        "import sys; from pathlib import Path; from opencdma.spec import PRESETS; "
+        "from opencdma.hw.verilog import EngineTop, emit; "
+        "emit(EngineTop(PRESETS['tiny']), Path(sys.argv[1]))")
     for seed in ("1", "2"):
         subprocess.run(
             [sys.executable, "-c", program, tmp_path / seed], check=True,
@@ -87,14 +92,14 @@ def test_deterministic(tmp_path):
 
 def test_flat_port_names():
     """Exactly the ports that the interface document lists, in plain names."""
-    head = text(tops()[0]).split(");", 1)[0]
+    head = text(CODECS[0]).split(");", 1)[0]
     names = set(re.findall(r"\w+", head.split("(", 1)[1]))
     data = {f"{bus}_{port}" for bus in ("s_axis", "m_axis")
             for port in ("tdata", "tkeep", "tlast", "tvalid", "tready")}
     control = {f"{bus}_{port}" for bus in ("s_axis_cmd", "m_axis_sts")
                for port in ("tdata", "tvalid", "tready")}
     assert names == data | control | {"aclk", "aresetn"}
-    body = text(tops()[0])
+    body = text(CODECS[0])
     for name in names - {"aclk", "aresetn"}:
         bus, _, port = name.rpartition("_")
         assert f'X_INTERFACE_INFO = "xilinx.com:interface:axis:1.0 {bus} {port.upper()}"' in body
@@ -110,6 +115,6 @@ def test_names():
 
 
 def test_emit_names_the_file(tmp_path):
-    path = emit(tops()[1], tmp_path / "deep" / "folder")
+    path = emit(CODECS[1], tmp_path / "deep" / "folder")
     assert path.name == "opencdma_codec_w8_e32.v"
     assert f"module {path.stem}(" in path.read_text()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beats become bursts of writes."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from opencdma.hw.bus.axi4 import PAGE
+from opencdma.hw.stream import BlockQueue, Queue
+
+from .placer import PlacedBeat
+
+__all__ = ["BurstFormer", "FormedBurst"]
+
+
+class FormedBurst(data.StructLayout):
+    """A burst whose data are all there.
+
+    Fields
+    ------
+    address
+        Of its first beat.
+    beats
+        How many, less one.
+    start
+        First byte of the first beat that is written.
+    end
+        Last byte of the last beat that is written.
+    exists
+        There is a burst; else this says only that the job ends.
+    last
+        The job ends.
+    qos, cache
+        AxQOS and AxCACHE.
+    """
+
+    def __init__(self, width, address_bits):
+        super().__init__({
+            "address": address_bits, "beats": 8, "start": range(width), "end": range(width),
+            "exists": 1, "last": 1, "qos": 4, "cache": 4,
+        })
+
+
+class BurstFormer(wiring.Component):
+    """Collects beats, and closes a burst when it is as long as it may be.
+
+    It ends at its maximum length, at a 4 KB boundary, with a row, at the limit or with the packet;
+    the way data are cut into bursts thus does not depend on when they come. Takes one beat per
+    cycle.
+
+    Parameters
+    ----------
+    width : :class:`int`
+        Bytes per beat.
+    address_bits : :class:`int`
+        Bits per address.
+    longest : :class:`int`
+        Beats per burst at most, a power of two.
+    buffer : :class:`int`
+        Beats that can be waiting, a power of two, at least twice ``longest``.
+
+    Members
+    -------
+    i : ``In(stream.Signature(PlacedBeat(width, address_bits)))``
+        The beats.
+    bursts : ``Out(stream.Signature(FormedBurst(width, address_bits)))``
+        The bursts.
+    o : ``Out(stream.Signature(data.ArrayLayout(8, width)))``
+        Their data.
+    """
+
+    def __init__(self, *, width: int, address_bits: int, longest: int, buffer: int):
+        self._width = width
+        self._address_bits = address_bits
+        self._longest = longest
+        self._buffer = buffer
+        super().__init__({
+            "i": In(stream.Signature(PlacedBeat(width, address_bits))),
+            "bursts": Out(stream.Signature(FormedBurst(width, address_bits))),
+            "o": Out(stream.Signature(data.ArrayLayout(8, width))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width, shift = self._width, exact_log2(self._width)
+        m.submodules.beats = beats = BlockQueue(data.ArrayLayout(8, width), self._buffer)
+        m.submodules.formed = formed = Queue(FormedBurst(width, self._address_bits), 16)
+        wiring.connect(m, beats.o, wiring.flipped(self.o))
+        wiring.connect(m, formed.o, wiring.flipped(self.bursts))
+
+        beat = self.i.p
+        open_beats = Signal(range(self._longest)) # of the burst that is being collected
+        address    = Signal(self._address_bits)   # of its first beat
+        start      = Signal(range(width))
+
+        stores, taken, closes = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(beats.i.ready & formed.i.ready),
+            taken.eq(self.i.valid & self.i.ready),
+            stores.eq(beat.count != 0),
+            closes.eq(
+                beat.last | (stores & (
+                    beat.row_ends | (open_beats == self._longest - 1)
+                    | beat.address[shift:exact_log2(PAGE)].all()))),
+            beats.i.valid.eq(taken & stores),
+            beats.i.payload.eq(beat.data),
+            formed.i.valid.eq(taken & closes),
+            formed.i.p.address.eq(Mux(open_beats == 0, beat.address, address)),
+            formed.i.p.start.eq(Mux(open_beats == 0, beat.start, start)),
+            formed.i.p.beats.eq(Mux(stores, open_beats, open_beats - 1)),
+            # A burst that is open when nothing is added has whole beats only.
+            formed.i.p.end.eq(Mux(stores, beat.start + beat.count - 1, width - 1)),
+            formed.i.p.exists.eq(stores | (open_beats != 0)),
+            formed.i.p.last.eq(beat.last),
+            formed.i.p.qos.eq(beat.qos),
+            formed.i.p.cache.eq(beat.cache),
+        ]
+        with m.If(taken):
+            with m.If(closes):
+                m.d.sync += open_beats.eq(0)
+            with m.Elif(stores):
+                m.d.sync += open_beats.eq(open_beats + 1)
+            with m.If(open_beats == 0):
+                m.d.sync += [address.eq(beat.address), start.eq(beat.start)]
+        return m

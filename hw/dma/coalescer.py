@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Completions are gathered into interrupts."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Coalescer"]
+
+
+class Coalescer(wiring.Component):
+    """Tells of completions when enough have gathered, or the first has waited long enough.
+
+    Members
+    -------
+    completes : ``In(1)``
+        A descriptor that asks for an interrupt is complete.
+    count : ``In(16)``
+        How many are enough; 0 counts as 1.
+    timer : ``In(32)``
+        Cycles the first may wait; 0 is no end of them.
+    tells : ``Out(1)``
+        Tell of them, in this cycle.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "completes": In(1), "count": In(16), "timer": In(32), "tells": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        gathered, waited = Signal(16), Signal(32)
+        late = Signal()
+        m.d.comb += [
+            late.eq((self.timer != 0) & (waited >= self.timer)),
+            self.tells.eq((gathered != 0) & ((gathered >= self.count) | late)),
+        ]
+        m.d.sync += gathered.eq(Mux(self.tells, 0, gathered) + self.completes)
+        with m.If((gathered == 0) | self.tells):
+            m.d.sync += waited.eq(0)
+        with m.Else():
+            m.d.sync += waited.eq(waited + 1)
+        return m

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of the data through a channel."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from opencdma.hw.bus.axi4 import ReadPort, WritePort
+from opencdma.hw.codec import (
+    Codec,
+    CodecGeometry,
+    CommandWord,
+    Compressor,
+    Decompressor,
+    PacketBeat,
+    StatusWord,
+)
+from opencdma.hw.stream import Queue
+from opencdma.spec import Channel, Config
+
+from .crc32 import Crc32
+from .jobs import MoverReport, ReadJob, WriteJob
+from .narrower import Narrower
+from .read_mover import ReadMover
+from .verifier import Verifier
+from .widener import Widener
+from .write_mover import WriteMover
+
+__all__ = ["DataPath", "port_widths"]
+
+
+def port_widths(config: Config, channel: Channel | None) -> tuple[int, int]:
+    """Return the bytes per beat of the ports that a channel reads and writes."""
+    if channel == Channel.PREFETCH:
+        return config.host_width, config.dev_width
+    return config.dev_width, config.host_width
+
+
+class DataPath(wiring.Component):
+    """Reads, encodes or decodes, and writes, job after job without a gap.
+
+    ::
+
+        OFFLOAD    source -> read mover -> +-> compressor -> +-> narrower -> write mover -> sink
+                                          crc             verifier
+        PREFETCH   source -> read mover -> widener -> decompressor -> +-> write mover -> sink
+                                                                     crc
+
+    The raw side has the device port's width, and the codec too. Narrower and widener are there
+    when the host port is narrower, crc and verifier when they are built in.
+
+    Parameters
+    ----------
+    config : :class:`~opencdma.spec.Config`
+        Build parameters.
+    channel : :class:`~opencdma.spec.Channel` or ``None``
+        The channel; ``None`` in a shared build, which has both directions.
+
+    Members
+    -------
+    reads, writes, commands, checks : ``In(stream.Signature(...))``
+        Jobs of the movers, commands of the codec and of the verifier: one each per packet, of the
+        verifier only if it is to look at it.
+    verifies : ``In(1)``
+        With a command: the verifier is to look at the packet.
+    source : ``Out(ReadPort)``, sink : ``Out(WritePort)``
+        The memories.
+    read_reports, write_reports, statuses, crcs, check_statuses, check_crcs : \
+    ``Out(stream.Signature(...))``
+        What came of it, one each per packet, but for builds without them.
+    kill : ``In(1)``
+        Read no more: packets end early.
+    latched : ``In(1)``
+        Write no more.
+    owed : ``Out(1)``
+        A memory owes something.
+    progress : ``Out(1)``
+        A beat moved between here and the memories.
+    stalls_read, stalls_write, stalls_codec : ``Out(1)``
+        The codec waits for data; data wait for the memory; data wait for the codec.
+    """
+
+    def __init__(self, config: Config, channel: Channel | None):
+        self._config = config
+        self._channel = channel
+        source_width, sink_width = port_widths(config, channel)
+        super().__init__({
+            "reads": In(stream.Signature(ReadJob)),
+            "writes": In(stream.Signature(WriteJob)),
+            "commands": In(stream.Signature(CommandWord)),
+            "checks": In(stream.Signature(CommandWord)),
+            "verifies": In(1),
+            "source": Out(ReadPort(source_width, config.address_bits)),
+            "sink": Out(WritePort(sink_width, config.address_bits)),
+            "read_reports": Out(stream.Signature(MoverReport)),
+            "write_reports": Out(stream.Signature(MoverReport)),
+            "statuses": Out(stream.Signature(StatusWord)),
+            "crcs": Out(stream.Signature(32)),
+            "check_statuses": Out(stream.Signature(StatusWord)),
+            "check_crcs": Out(stream.Signature(32)),
+            "kill": In(1),
+            "latched": In(1),
+            "owed": Out(1),
+            "progress": Out(1),
+            "stalls_read": Out(1),
+            "stalls_write": Out(1),
+            "stalls_codec": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config, channel = self._config, self._channel
+        source_width, sink_width = port_widths(config, channel)
+        width, slots = config.dev_width, config.slots
+        geometry = CodecGeometry(width, config.element_sizes, config.ranks)
+
+        m.submodules.write_queue = write_queue = Queue(WriteJob, slots)
+        m.submodules.read_mover = reader = ReadMover(
+            width=source_width, address_bits=config.address_bits, longest=config.read_burst,
+            buffer=config.read_buffer, jobs=slots, unaligned=config.unaligned)
+        m.submodules.write_mover = writer = WriteMover(
+            width=sink_width, address_bits=config.address_bits, longest=config.write_burst,
+            outstanding=config.max_outstanding, reports=slots, unaligned=config.unaligned)
+        engine = {None: Codec, Channel.OFFLOAD: Compressor, Channel.PREFETCH: Decompressor}[channel]
+        m.submodules.codec = codec = engine(geometry)
+
+        connect(m, flipped(self.writes), write_queue.i)
+        connect(m, flipped(self.reads), reader.jobs)
+        connect(m, write_queue.o, writer.jobs)
+        connect(m, flipped(self.commands), codec.commands)
+        connect(m, reader.port, flipped(self.source))
+        connect(m, writer.port, flipped(self.sink))
+        connect(m, reader.reports, flipped(self.read_reports))
+        connect(m, writer.reports, flipped(self.write_reports))
+        connect(m, codec.statuses, flipped(self.statuses))
+
+        if source_width < width:
+            m.submodules.widener = widener = Widener(source_width, width)
+            connect(m, reader.o, widener.i)
+            connect(m, widener.o, codec.i)
+        else:
+            connect(m, reader.o, codec.i)
+
+        encoded = codec.o
+        if config.verify and channel != Channel.PREFETCH:
+            encoded = self._add_verifier(m, geometry, codec)
+        else:
+            m.d.comb += self.checks.ready.eq(1)
+        if sink_width < width:
+            m.submodules.narrower = narrower = Narrower(width, sink_width)
+            connect(m, encoded, narrower.i)
+            connect(m, narrower.o, writer.i)
+        else:
+            connect(m, encoded, writer.i)
+
+        if config.crc:
+            m.submodules.crc = crc = Crc32(width, depth=slots)
+            raw = codec.o if channel == Channel.PREFETCH else codec.i
+            m.d.comb += [crc.i.valid.eq(raw.valid & raw.ready), crc.i.payload.eq(raw.payload)]
+            connect(m, crc.o, flipped(self.crcs))
+
+        def moves(port):
+            return port.valid & port.ready
+
+        blocked = Signal()
+        m.d.comb += [
+            reader.kill.eq(self.kill),
+            writer.hold.eq(self.latched),
+            self.owed.eq(reader.owed | writer.owed),
+            self.progress.eq(
+                moves(self.source.ar) | self.source.r.valid | moves(self.sink.aw)
+                | moves(self.sink.w) | self.sink.b.valid),
+            blocked.eq((self.sink.aw.valid & ~self.sink.aw.ready)
+                       | (self.sink.w.valid & ~self.sink.w.ready)),
+            self.stalls_read.eq(reader.owed & codec.i.ready & ~codec.i.valid),
+            self.stalls_write.eq(blocked),
+            self.stalls_codec.eq(codec.i.valid & ~codec.i.ready & ~blocked),
+        ]
+        return m
+
+    def _add_verifier(self, m, geometry, codec):
+        """Branch off what is encoded, and return what remains of the stream."""
+        slots = self._config.slots
+        m.submodules.verifier = verifier = Verifier(geometry, depth=slots)
+        m.submodules.verified = verified = Queue(1, 2 * slots)
+        connect(m, flipped(self.checks), verifier.commands)
+        connect(m, verifier.statuses, flipped(self.check_statuses))
+        connect(m, verifier.crcs, flipped(self.check_crcs))
+        m.d.comb += [
+            verified.i.valid.eq(self.commands.valid & self.commands.ready),
+            verified.i.payload.eq(self.verifies),
+        ]
+        # A beat goes both ways at once, or neither; the packet of a command is behind it.
+        rest = stream.Signature(PacketBeat(geometry.width)).create(path=("encoded",))
+        looks, goes = Signal(), Signal()
+        m.d.comb += [
+            looks.eq(verified.o.payload),
+            rest.valid.eq(codec.o.valid & (~looks | verifier.i.ready)),
+            rest.payload.eq(codec.o.payload),
+            verifier.i.valid.eq(codec.o.valid & looks & rest.ready),
+            verifier.i.payload.eq(codec.o.payload),
+            goes.eq(rest.valid & rest.ready),
+            codec.o.ready.eq(rest.ready & (~looks | verifier.i.ready)),
+            verified.o.ready.eq(goes & codec.o.p.last),
+        ]
+        return rest
