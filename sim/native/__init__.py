@@ -6,19 +6,23 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Protocol
 
 import cffi
 
-from opencdma.hw.verilog import Top
 from opencdma.sim import verilator
 
-__all__ = ["BuildError", "cache_folder", "load"]
+__all__ = ["CODEC", "ENGINE", "BuildError", "Harness", "Top", "cache_folder", "load"]
 
 _HERE = Path(__file__).parent
-_CXX = ("g++", "-std=gnu++20", "-O2", "-fPIC", "-w")
+# -O2 takes half as long again to compile, and runs no faster.
+_CXX = ("g++", "-std=gnu++20", "-O1", "-fPIC", "-w")
 
 
 class BuildError(RuntimeError):
@@ -31,18 +35,66 @@ def cache_folder() -> Path:
     return Path(os.environ.get("OPENCDMA_CACHE", default))
 
 
-def load(top: Top):
-    """Return the interface and the library of a Verilated codec, built if need be.
+class Top(Protocol):
+    """What can be built, hashable: the tops of :mod:`opencdma.hw.verilog`, or with their ports."""
+
+    name: str
+
+    def verilog(self) -> str:
+        """Return the Verilog text."""
+
+
+@dataclass(frozen=True)
+class Harness:
+    """What drives a Verilated top, in C++, behind an interface in plain C.
 
     Parameters
     ----------
-    top : :class:`~opencdma.hw.verilog.Top`
+    source, header : :class:`str`
+        Files in this folder: the C++, and the interface.
+    includes : tuple of :class:`str`
+        Other files here that the source includes.
+    defines : callable
+        Returns the macros that the source wants for a top. They must follow from its ports.
+    """
+
+    source: str
+    header: str
+    includes: tuple[str, ...]
+    defines: Callable[[Any], dict[str, int]]
+
+    def texts(self) -> list[str]:
+        """Return what is in the files."""
+        return [(_HERE / name).read_text() for name in (self.source, self.header, *self.includes)]
+
+
+#: Drives a :class:`~opencdma.hw.verilog.Top`.
+CODEC = Harness("codec.cpp", "codec.h", (), lambda top: {"WIDTH": top.geometry.width})
+
+#: Drives whatever has the ports of an engine with ``top.config``.
+ENGINE = Harness(
+    "engine.cpp", "engine.h",
+    ("axi.h", "axi_lite.h", "axi_memory.h", "handshake.h", "trace.h"),
+    lambda top: {"DEV_WIDTH": top.config.dev_width, "HOST_WIDTH": top.config.host_width})
+
+
+@cache
+def load(top: Top, harness: Harness = CODEC):
+    """Return the interface and the library of a Verilated top, built if need be.
+
+    A process that asks again for an equal top gets the same ones.
+
+    Parameters
+    ----------
+    top : :class:`Top`
         What to build.
+    harness : :class:`Harness`
+        What drives it.
 
     Returns
     -------
     ffi : :class:`cffi.FFI`
-        With the declarations of ``codec.h``.
+        With the declarations of the harness's header.
     lib
         The library.
 
@@ -51,20 +103,20 @@ def load(top: Top):
     BuildError
         If Verilator or the compiler fails.
     """
-    source, header = _HERE / "codec.cpp", _HERE / "codec.h"
     text = top.verilog()
     key = hashlib.sha256()
-    for part in (text, source.read_text(), header.read_text(), version("verilator"), repr(_CXX)):
+    for part in (text, *harness.texts(), version("verilator"), repr(_CXX)):
         key.update(part.encode() + b"\0")
     library = cache_folder() / f"{top.name}-{key.hexdigest()[:20]}.so"
     if not library.exists():
-        _build(top, text, library)
+        _build(top, text, harness, library)
     ffi = cffi.FFI()
-    ffi.cdef(header.read_text().split("/* BEGIN */")[1].split("/* END */")[0])
+    header = (_HERE / harness.header).read_text()
+    ffi.cdef(header.split("/* BEGIN */")[1].split("/* END */")[0])
     return ffi, ffi.dlopen(str(library))
 
 
-def _build(top: Top, text: str, library: Path):
+def _build(top: Top, text: str, harness: Harness, library: Path):
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as work:
         work = Path(work)
@@ -75,16 +127,21 @@ def _build(top: Top, text: str, library: Path):
              *(f"-Wno-{name}" for name in verilator.WAIVERS), f"{top.name}.v", cwd=work)
         include = verilator.root() / "include"
         sources = [
-            *work.glob("*.cpp"), _HERE / "codec.cpp",
+            *work.glob("*.cpp"), _HERE / harness.source,
             include / "verilated.cpp", include / "verilated_threads.cpp",
         ]
         compiler = ("ccache", *_CXX) if shutil.which("ccache") else _CXX
+        defines = [f"-D{name}={value}" for name, value in harness.defines(top).items()]
 
         def build(source):
             target = f"{source.stem}.o"
-            _run(*compiler, "-c", str(source), "-o", target,
-                 f"-DWIDTH={top.geometry.width}", f"-I{include}", f"-I{include / 'vltstd'}",
-                 f"-I{_HERE}", "-I.", cwd=work)
+            # The others are the same with any macros, so that ccache knows some of them.
+            macros = defines if source.name == harness.source else []
+            # What Verilator calls slow runs once, and would take the compiler half of its time.
+            if source.stem.endswith("__Slow"):
+                macros = ["-O0"]
+            _run(*compiler, "-c", str(source), "-o", target, *macros,
+                 f"-I{include}", f"-I{include / 'vltstd'}", f"-I{_HERE}", "-I.", cwd=work)
             return target
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
