@@ -26,8 +26,6 @@ app = typer.Typer(
 #: Columns of tables that do not go to a terminal.
 PLAIN_WIDTH = 120
 
-Width = Annotated[int, typer.Option(help="Bytes per beat: 8, 16, 32 or 64.")]
-
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
@@ -92,36 +90,38 @@ def verilog(
 
 @app.command()
 def demo(
-    width: Width = 32,
     everything: Annotated[bool, typer.Option(
         "--all", help="Send the whole corpus, not its representative part.")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/demo"),
 ):
-    """Send real activations through the simulated codec and back; show ratios and rates."""
-    from opencdma.sim import activations, plots
+    """Send real activations through the simulated engine and back; show ratios and rates."""
+    from opencdma.sim import activations, demo_tables, plots
     from opencdma.sim import demo as demonstration
-    from opencdma.sim.codec import SimulatedCodec, SimulationError
+    from opencdma.sim.codec import SimulationError
+    from opencdma.sim.mismatch import Mismatch
     from opencdma.sim.native import BuildError
     from opencdma.sim.verilator import VerilatorMissing
+    from opencdma.sw import EngineError
 
-    geometry = _geometry(width)
     console = _console()
-    with _failures(demonstration.Mismatch, SimulationError, BuildError, VerilatorMissing):
-        console.print("building the simulation model (once)")
+    chosen = activations.manifest() if everything else activations.representative()
+    with _failures(Mismatch, SimulationError, EngineError, BuildError, VerilatorMissing):
+        console.print("building the simulation model (once, about two minutes)")
         with console.status("from Amaranth to Verilog to C++ to machine code"):
-            codec = SimulatedCodec(geometry)
-        chosen = activations.manifest() if everything else activations.representative()
+            device = demonstration.build(max(activation.nbytes for activation in chosen))
         with Progress(console=console) as progress:
-            tensors = progress.track(
-                activations.items(chosen), total=len(chosen), description="tensors")
-            records = [demonstration.measure(codec, *item) for item in tensors]
+            records = list(progress.track(
+                demonstration.run(device, activations.items(chosen)), total=len(chosen),
+                description="tensors"))
         flat = [record.flat() for record in records]
         _write_json(output / "demo.json", flat)
-        plots.activations(flat, width, output / "demo.png")
-    for table in demonstration.tables(records):
+        plots.activations(
+            flat, device.config.dev_width, output / "demo.png",
+            f"Speed, both channels at once, memory latency {demonstration.MEMORY_LATENCY}")
+    for table in demo_tables.tables(records):
         console.print(table)
-    console.print(demonstration.summary(records))
-    console.print(demonstration.CAPTION + "\n")
+    console.print(demo_tables.summary(records))
+    console.print(demo_tables.CAPTION + "\n")
     console.print(
         f"{len(records)} tensors there and back: every byte is what the golden model says, and "
         "what was sent.")
@@ -137,19 +137,20 @@ def bench(
     docs: Annotated[Path | None, typer.Option(
         help="Also write this page of results, and its pictures beside it.")] = None,
 ):
-    """Measure cycles, latency and speed; latency above its limit is a failure."""
+    """Measure cycles, latency and speed; what misses its limit is a failure."""
     from opencdma.sim import bench as benchmark
-    from opencdma.sim.bench import codec, report, simulation
+    from opencdma.sim.bench import codec, engine, report, simulation
     from opencdma.sim.codec import SimulationError
-    from opencdma.sim.demo import Mismatch
+    from opencdma.sim.mismatch import Mismatch
     from opencdma.sim.native import BuildError
     from opencdma.sim.verilator import VerilatorMissing
+    from opencdma.sw import EngineError
 
     if quick and docs:
         raise _fail("--docs is for the full benchmark, not for --quick", 2)
     console = _console()
-    with _failures(Mismatch, SimulationError, BuildError, VerilatorMissing, codec.WrongOutput,
-                   simulation.CocotbFailed):
+    with _failures(Mismatch, SimulationError, EngineError, TimeoutError, BuildError,
+                   VerilatorMissing, codec.WrongOutput, simulation.CocotbFailed):
         with Progress(console=console) as progress:
             results = benchmark.run(progress, quick=quick)
         _write_json(output, results)
@@ -158,6 +159,10 @@ def bench(
     for sheet in report.sheets(results).values():
         console.print(sheet.rich())
     console.print(f"records {output}", soft_wrap=True)
+    slow = engine.below_least(results["engine"])
+    if slow:
+        raise _fail(f"{len(slow)} rates are below what is promised; the first: {slow[0]}", 1)
     over = codec.over_limit(results["codec"] + results["streams"])
+    over += engine.over_limit(results["engine_single"])
     if over:
         raise _fail(f"{len(over)} latencies exceed their limit; the first: {over[0]}", 1)

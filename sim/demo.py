@@ -1,41 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Demonstration: real activations there and back through the Verilated codec."""
+"""Demonstration: real activations there and back through the simulated engine.
 
-import itertools
+While a tensor is offloaded, the one before it is prefetched back: both channels are at work at the
+same time, from the ring to the completion record, and the program waits for their interrupts.
+"""
+
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from opencdma.golden import zvc
-from opencdma.sim import rates
+from opencdma.sim import engine_rates, rates
 from opencdma.sim.activations import Activation
-from opencdma.sim.codec import SimulatedCodec
-from opencdma.spec import Direction, Status
+from opencdma.sim.device import SimulatedDevice
+from opencdma.sim.memory import MemoryTiming
+from opencdma.sim.mismatch import Mismatch, compare
+from opencdma.spec import (
+    Channel,
+    Config,
+    Descriptor,
+    ErrorCode,
+    Flag,
+    FormatId,
+    Opcode,
+    Status,
+)
+from opencdma.spec import Record as Completion
+from opencdma.spec.registers import address
+from opencdma.sw import Buffer, Device, Ticket
+from opencdma.sw.arrays import element_type_of
 
-__all__ = ["CAPTION", "PUBLISHED", "Mismatch", "Record", "measure", "summary", "tables", "totals"]
+__all__ = ["MEMORY_LATENCY", "Record", "build", "run"]
 
-#: What others published, to be said beside figures of ratios.
-PUBLISHED = """\
-For comparison: cDMA (Rhu et al., HPCA 2018) reports 2.6x on average and 13.8x at most for
-zero-value compression. Those are fp32 activations of other networks, during training, and no
-target for these. Elements of 8 bits cannot reach more than 8x: their masks take an eighth."""
+#: Cycles from a read address to its data, and from the last beat written to the acknowledgement.
+MEMORY_LATENCY = 100
 
-#: What belongs below :func:`summary`; its lines are short enough not to be wrapped.
-CAPTION = f"""\
-Theory is 1 / (density + 1 / bits), of the same elements.
-{PUBLISHED}"""
+#: Room in each memory besides the tensors: rings, records, gaps.
+_SPARE = 1 << 16
 
-
-class Mismatch(Exception):
-    """The hardware's output is not what it should be; the message says where."""
+#: Bits of IRQ_STATUS and IRQ_ENABLE: done, and halted, of each channel.
+_DONE = {Channel.OFFLOAD: 1, Channel.PREFETCH: 4}
+_HALTED = {Channel.OFFLOAD: 2, Channel.PREFETCH: 8}
 
 
 @dataclass(frozen=True)
 class Record:
-    """One tensor's way through the codec.
+    """One tensor's way through the engine.
 
     Parameters
     ----------
@@ -44,13 +56,15 @@ class Record:
     shape : tuple of :class:`int`
         Its shape in the corpus.
     element_bytes, raw_bytes, encoded_bytes : :class:`int`
-        Sizes.
+        Sizes; encoded is what lay in host memory.
+    stored_raw : :class:`bool`
+        It would not have got smaller, and was stored as it is.
     nonzeros : :class:`int`
         Nonzero elements.
     compress, decompress : :class:`~opencdma.sim.rates.Rate`
-        How fast it went.
-    swing : :class:`int`
-        Cycles by which the bounds of its groups exceed that of the whole.
+        How fast it went, from the first beat read to the last beat written.
+    compress_interrupt, decompress_interrupt : :class:`int`
+        Cycles from the doorbell until the program had read which channel interrupts it.
     """
 
     name: str
@@ -61,10 +75,12 @@ class Record:
     element_bytes: int
     raw_bytes: int
     encoded_bytes: int
+    stored_raw: bool
     nonzeros: int
     compress: rates.Rate
     decompress: rates.Rate
-    swing: int
+    compress_interrupt: int
+    decompress_interrupt: int
 
     @property
     def density(self) -> float:
@@ -82,114 +98,200 @@ class Record:
         for name in ("compress", "decompress"):
             rate = getattr(self, name)
             del record[name]
-            record |= {
-                f"{name}_{key}": value for key, value in
-                (asdict(rate) | {"bound": rate.bound, "latency": rate.latency}).items()
-            }
+            figures = asdict(rate) | {"bound": rate.bound, "of_bound": rate.of_bound}
+            record |= {f"{name}_{key}": value for key, value in figures.items()}
         return record
 
 
-def measure(codec: SimulatedCodec, activation: Activation, array: np.ndarray) -> Record:
-    """Send a tensor through the codec both ways and compare what comes back, bit for bit.
+@dataclass(frozen=True)
+class _Job:
+    """What a channel has to do for a tensor, and where."""
+
+    name: str
+    channel: Channel
+    descriptor: Descriptor
+    source: Buffer
+    destination: Buffer
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of it."""
+
+    record: Completion
+    rate: rates.Rate
+    interrupt: int
+
+
+@dataclass(frozen=True)
+class _Offloaded:
+    """A tensor that lies in host memory."""
+
+    activation: Activation
+    array: np.ndarray
+    stored: Buffer
+    outcome: _Outcome
+
+
+def build(longest: int, config: Config | None = None) -> SimulatedDevice:
+    """Return an engine with memories for tensors of so many bytes.
+
+    Raises
+    ------
+    BuildError
+        If Verilator or the compiler fails.
+    """
+    # Each memory holds two tensors at most; with one of them anywhere in three times its length,
+    # there is a hole for the other.
+    size = -(-(3 * longest + _SPARE) // 64) * 64
+    timing = MemoryTiming(read_latency=MEMORY_LATENCY, write_latency=MEMORY_LATENCY)
+    return SimulatedDevice(
+        config, dev_size=size, host_size=size, dev_timing=timing, host_timing=timing)
+
+
+def run(
+    simulated: SimulatedDevice, tensors: Iterable[tuple[Activation, np.ndarray]],
+) -> Iterator[Record]:
+    """Offload tensors and prefetch each while the next is offloaded; yield what came of them.
 
     Raises
     ------
     Mismatch
-        If the codec does not emit the golden model's encoding, or not the original again.
+        If a byte in either memory, or in a completion record, is not what the golden model says.
     SimulationError
-        If the hardware hangs or breaks its interface.
+        If the engine hangs or breaks a rule of its buses.
+    EngineError
+        If a channel halts.
     """
-    encoded, raw = zvc.encode(array), array.tobytes()
-    measured = {}
-    for direction, want in ((Direction.COMPRESS, encoded), (Direction.DECOMPRESS, raw)):
-        (result,), rate = rates.run(codec, [rates.transfer(direction, array)])
-        _compare(f"{activation.name}, {direction.name.lower()}", result.output, want)
-        if result.status is not Status.OK:
-            raise Mismatch(
-                f"{activation.name}, {direction.name.lower()}: status {result.status.name}, "
-                f"{result.error_code.name} at byte {result.position}, instead of OK")
-        measured[direction.name.lower()] = rate
+    device = Device(simulated)
+    simulated.write_register(
+        address("IRQ_ENABLE"), sum((*_DONE.values(), *_HALTED.values())))
+    waiting = None
+    for item in (*tensors, None):
+        jobs = []
+        if waiting is not None:
+            jobs.append(_prefetch(device, waiting))
+        if item is not None:
+            jobs.insert(0, _offload(device, *item))
+        outcomes = dict(zip((job.channel for job in jobs), _run(device, jobs), strict=True))
+        if waiting is not None:
+            yield _finish(device, waiting, jobs[-1], outcomes[Channel.PREFETCH])
+            waiting = None
+        if item is not None:
+            waiting = _keep(device, *item, jobs[0], outcomes[Channel.OFFLOAD])
+
+
+def _offload(device: Device, activation: Activation, array: np.ndarray) -> _Job:
+    """Put a tensor into device memory; it is to be compressed into host memory."""
+    source = device.place(array).buffer
+    destination = device.allocate("host", array.nbytes)
+    device.write(destination, bytes(array.nbytes))
+    return _Job(
+        f"{activation.name}, compress", Channel.OFFLOAD,
+        Descriptor(
+            opcode=Opcode.COMPRESS, flags=Flag.IRQ | Flag.RAW_IF_LARGER,
+            src_addr=source.address, src_len=array.nbytes,
+            dst_addr=destination.address, max_dst_len=array.nbytes,
+            format_id=FormatId.ZVC, element_type=element_type_of(array.dtype)),
+        source, destination)
+
+
+def _prefetch(device: Device, tensor: _Offloaded) -> _Job:
+    """Return the job that brings a tensor back, checked by the CRC of when it left."""
+    record, nbytes = tensor.outcome.record, tensor.array.nbytes
+    destination = device.allocate("dev", nbytes)
+    device.write(destination, bytes(nbytes))
+    return _Job(
+        f"{tensor.activation.name}, decompress", Channel.PREFETCH,
+        Descriptor(
+            opcode=Opcode.DECOMPRESS, flags=Flag.IRQ | Flag.CHECK_CRC,
+            src_addr=tensor.stored.address, src_len=record.bytes_out,
+            dst_addr=destination.address, max_dst_len=nbytes,
+            format_id=record.format_id, element_type=element_type_of(tensor.array.dtype),
+            expected_crc=record.crc32),
+        tensor.stored, destination)
+
+
+def _run(device: Device, jobs: list[_Job]) -> list[_Outcome]:
+    """Do jobs of different channels at the same time, and take the time."""
+    simulated = device.backend
+    simulated.start_trace()
+    tickets = [device.submit(job.channel, [job.descriptor])[0] for job in jobs]
+    heard = {}
+    # Many times what it takes at one beat per cycle.
+    patience = 10_000 + sum(job.source.size for job in jobs)
+    while len(heard) < len(jobs):
+        simulated.run_until_irq(patience)
+        status = simulated.read_register(address("IRQ_STATUS"))
+        for job in jobs:
+            if status & _DONE[job.channel]:
+                heard[job.channel] = simulated.cycle
+        simulated.write_register(address("IRQ_STATUS"), status)
+        if any(status & bit for bit in _HALTED.values()):
+            device.wait(tickets)
+    simulated.stop_trace()
+    events = simulated.trace()
+    return [
+        _outcome(device, job, ticket, events, heard[job.channel])
+        for job, ticket in zip(jobs, tickets, strict=True)
+    ]
+
+
+def _outcome(
+    device: Device, job: _Job, ticket: Ticket, events: np.ndarray, heard: int,
+) -> _Outcome:
+    record = device.poll(ticket)
+    if record is None:
+        raise Mismatch(f"{job.name}: there was an interrupt, but there is no completion record")
+    if record.status not in (Status.OK, Status.OK_RAW):
+        raise Mismatch(
+            f"{job.name}: status {Status(record.status).name}, "
+            f"{ErrorCode(record.error_code).name}, instead of OK")
+    rate = engine_rates.rate(
+        events, device.backend.config, job.source, job.destination,
+        record.bytes_in, record.bytes_out)
+    return _Outcome(record, rate, heard - engine_rates.doorbell(events, job.channel))
+
+
+def _keep(
+    device: Device, activation: Activation, array: np.ndarray, job: _Job, outcome: _Outcome,
+) -> _Offloaded:
+    """Compare what lies in host memory now with the golden model; free the tensor."""
+    raw, stored = array.tobytes(), zvc.encode(array)
+    smaller = len(stored) < len(raw)
+    _check_record(job.name, outcome.record, {
+        "status": Status.OK if smaller else Status.OK_RAW,
+        "format_id": FormatId.ZVC if smaller else FormatId.RAW,
+        "bytes_in": len(raw), "bytes_out": len(stored) if smaller else len(raw),
+        "crc32": zlib.crc32(raw), "nonzeros": int(np.count_nonzero(array))})
+    got = device.read(job.destination)[:outcome.record.bytes_out]
+    compare(job.name, got, stored if smaller else raw)
+    device.free(job.source)
+    return _Offloaded(activation, array, job.destination, outcome)
+
+
+def _finish(device: Device, tensor: _Offloaded, job: _Job, outcome: _Outcome) -> Record:
+    """Compare what is back in device memory with the original; free both."""
+    activation, array, out = tensor.activation, tensor.array, tensor.outcome
+    raw = array.tobytes()
+    _check_record(job.name, outcome.record, {
+        "status": Status.OK, "bytes_in": out.record.bytes_out, "bytes_out": len(raw),
+        "crc32": out.record.crc32, "nonzeros": out.record.nonzeros})
+    compare(job.name, device.read(job.destination), raw)
+    device.free(job.source)
+    device.free(job.destination)
     return Record(
         name=activation.name, network=activation.network, layer=activation.layer,
         dtype=activation.dtype, shape=array.shape, element_bytes=array.itemsize,
-        raw_bytes=len(raw), encoded_bytes=len(encoded), nonzeros=int(np.count_nonzero(array)),
-        swing=rates.swing(array, codec.geometry.width), **measured)
+        raw_bytes=len(raw), encoded_bytes=out.record.bytes_out,
+        stored_raw=out.record.status == Status.OK_RAW, nonzeros=out.record.nonzeros,
+        compress=out.rate, decompress=outcome.rate,
+        compress_interrupt=out.interrupt, decompress_interrupt=outcome.interrupt)
 
 
-def _compare(name: str, got: bytes, want: bytes):
-    if got == want:
-        return
-    short = min(len(got), len(want))
-    differs = np.frombuffer(got, "u1", short) != np.frombuffer(want, "u1", short)
-    if differs.any():
-        at = int(differs.argmax())
-        raise Mismatch(f"{name}: byte {at} is 0x{got[at]:02x}, not 0x{want[at]:02x}")
-    raise Mismatch(f"{name}: {len(got)} bytes came out, not {len(want)}; byte {short} differs")
-
-
-def _by_group(records: Iterable[Record], *names: str) -> Iterator[tuple[tuple, list[Record]]]:
-    """Yield records by the values of the named fields."""
-    def key(record):
-        return tuple(getattr(record, name) for name in names)
-    for value, group in itertools.groupby(sorted(records, key=key), key):
-        yield value, list(group)
-
-
-def totals(records: Iterable[Record]) -> list[dict]:
-    """Return sizes, density, ratio and theoretical ratio of each network and dtype."""
-    rows = []
-    for (network, dtype), group in _by_group(records, "network", "dtype"):
-        raw = sum(record.raw_bytes for record in group)
-        encoded = sum(record.encoded_bytes for record in group)
-        size = group[0].element_bytes
-        density = sum(record.nonzeros for record in group) * size / raw
-        rows.append({
-            "network": network, "dtype": dtype, "tensors": len(group),
-            "raw_bytes": raw, "encoded_bytes": encoded, "density": density,
-            "ratio": raw / encoded, "theory": rates.theoretical_ratio(density, 8 * size),
-        })
-    return rows
-
-
-def tables(records: Iterable[Record]) -> Iterator[Table]:
-    """Yield a table for each network, with a line for each tensor; shapes are C x H x W."""
-    for (network,), group in _by_group(records, "network"):
-        table = Table(
-            title=f"{network}: beats per cycle in and out, latency and swing in cycles",
-            title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-            collapse_padding=True)
-        table.add_column("\nlayer", overflow="fold")
-        for heading in ("\nshape", "\ndtype"):
-            table.add_column(heading)
-        for heading in (
-            "\nzeros", "\nratio", "compress\nin", "\nout", "\nlatency",
-            "decompress\nin", "\nout", "\nlatency", "\nswing",
-        ):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for record in group:
-            cells = [
-                record.layer, "x".join(map(str, record.shape[1:])), record.dtype,
-                f"{1 - record.density:.1%}", f"{record.ratio:.2f}",
-            ]
-            for rate in (record.compress, record.decompress):
-                cells += [
-                    f"{rate.beats_in / rate.cycles:.3f}", f"{rate.beats_out / rate.cycles:.3f}",
-                    str(rate.latency),
-                ]
-            table.add_row(*cells, str(record.swing))
-        yield table
-
-
-def summary(records: Iterable[Record]) -> Table:
-    """Return a table with a line for each network and dtype."""
-    table = Table(title="Totals", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for heading in ("network", "dtype"):
-        table.add_column(heading)
-    for heading in ("tensors", "raw kB", "encoded kB", "zeros", "ratio", "theory"):
-        table.add_column(heading, justify="right")
-    for row in totals(records):
-        table.add_row(
-            row["network"], row["dtype"], str(row["tensors"]), f"{row['raw_bytes'] / 1000:,.1f}",
-            f"{row['encoded_bytes'] / 1000:,.1f}", f"{1 - row['density']:.1%}",
-            f"{row['ratio']:.2f}", f"{row['theory']:.2f}")
-    return table
+def _check_record(name: str, record: Completion, want: dict[str, int]) -> None:
+    for field, value in want.items():
+        if getattr(record, field) != value:
+            raise Mismatch(
+                f"{name}: {field!r} of the completion record is {int(getattr(record, field))}, "
+                f"not {int(value)}")

@@ -10,10 +10,13 @@ from matplotlib.figure import Figure
 
 from opencdma.sim import rates
 
-__all__ = ["activations", "latency"]
+__all__ = ["activations", "engine", "latency"]
 
 #: Colours of the element sizes in bytes: told apart by colour-blind readers, too.
 COLOURS = {1: "#d55e00", 2: "#009e73", 4: "#0072b2"}
+
+#: Colours of the engine's operations.
+OPERATIONS = {"compress": "#0072b2", "decompress": "#009e73", "copy": "#d55e00"}
 
 #: Markers of the directions.
 MARKERS = {"compress": "o", "decompress": "s"}
@@ -26,17 +29,22 @@ STYLE = {
 }
 
 
-def activations(records: Sequence[dict], width: int, path: Path):
+def activations(
+    records: Sequence[dict], width: int, path: Path, speed_title: str = "Speed, never stalled",
+):
     """Draw ratio and bytes per cycle of tensors over their density, beside theory.
 
     Parameters
     ----------
     records : sequence of :class:`dict`
-        What :meth:`opencdma.sim.demo.Record.flat` returns.
+        What :meth:`opencdma.sim.demo.Record.flat` or
+        :meth:`opencdma.sim.bench.tensors.Record.flat` returns.
     width : :class:`int`
         Bytes per beat.
     path : :class:`~pathlib.Path`
         PNG to write.
+    speed_title : :class:`str`
+        Says under which conditions the speed was measured.
     """
     density = np.linspace(0, 1, 400)
     with rc_context(STYLE):
@@ -83,7 +91,7 @@ def activations(records: Sequence[dict], width: int, path: Path):
             f"limit: W = {width} bytes per cycle", (0.01, width), xytext=(0, 4),
             textcoords="offset points", color="#333333", fontsize=9)
         speed.set(
-            title="Speed, never stalled", xlabel="density (share of nonzero elements)",
+            title=speed_title, xlabel="density (share of nonzero elements)",
             ylabel="bytes per cycle", xlim=(0, 1), ylim=(0, 1.12 * width))
         # The colours are those of the other panel, so the legend has none.
         for name, marker in MARKERS.items():
@@ -135,4 +143,59 @@ def latency(records: Sequence[dict], path: Path):
             panel.grid(visible=False, axis="x")
         panels[0].set_ylabel("latency beyond the bound (cycles)")
         panels[0].legend(loc="upper right")
+        figure.savefig(path)
+
+
+def engine(streams: Sequence[dict], small: Sequence[dict], path: Path):
+    """Draw the engine's share of the bound over memory latency, and its rate over size.
+
+    Parameters
+    ----------
+    streams, small : sequences of :class:`dict`
+        What goes back to back, from :func:`opencdma.sim.bench.engine.measure`.
+    path : :class:`~pathlib.Path`
+        PNG to write.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(12, 4.8), layout="constrained")
+        share, speed = figure.subplots(1, 2)
+
+        lengths = sorted({record["bytes"] for record in streams})[:2]
+        for op, colour in OPERATIONS.items():
+            for length, line in zip(lengths, ("--", "-"), strict=False):
+                chosen = [r for r in streams if (r["op"], r["bytes"]) == (op, length)]
+                latencies = sorted({record["memory_latency"] for record in chosen})
+                share.plot(
+                    latencies,
+                    [min(r["of_bound"] for r in chosen if r["memory_latency"] == latency)
+                     for latency in latencies],
+                    color=colour, ls=line, marker="o", ms=5, label=f"{op}, {length / 1024:g} KiB")
+        share.set(
+            title="Back to back, the least of all densities", xlabel="memory latency (cycles)",
+            ylabel="share of the bound", xlim=(0, None), ylim=(0, 1.05))
+        share.legend(loc="lower left")
+
+        def at_latency(record, op):
+            return record["op"] == op and record["memory_latency"] == 100
+
+        for op, colour in OPERATIONS.items():
+            measured = [
+                (record["bytes"], record["cycles_per_descriptor"])
+                for record in small if at_latency(record, op)]
+            measured += [
+                (record["bytes"], record["cycles"] / record["descriptors"])
+                for record in streams
+                if at_latency(record, op) and record["density"] == 0.5 and not record["together"]]
+            # Copies go either way: the slower one counts.
+            sizes = sorted({size for size, _ in measured})
+            slowest = [max(cycles for at, cycles in measured if at == size) for size in sizes]
+            speed.plot(
+                sizes, [size / cycles for size, cycles in zip(sizes, slowest, strict=True)],
+                color=colour, marker="o", ms=5, label=op)
+        speed.axhline(32, color="#333333", lw=1, ls="--", label="limit: W = 32 bytes per cycle")
+        speed.set(
+            title="Density 0.5, memory latency 100", xlabel="raw bytes of each transfer",
+            ylabel="raw bytes per cycle", ylim=(0, 36))
+        speed.set_xscale("log", base=2)
+        speed.legend(loc="lower right")
         figure.savefig(path)

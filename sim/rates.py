@@ -46,6 +46,11 @@ class Rate:
         """Cycles beyond the bound."""
         return self.cycles - self.bound
 
+    @property
+    def of_bound(self) -> float:
+        """How near it came to the bound: 1 is as fast as the ports allow."""
+        return self.bound / self.cycles
+
 
 def beats(nbytes: int, width: int) -> int:
     """Return the beats of a packet; an empty one has one, too."""

@@ -4,16 +4,18 @@
 import json
 
 import pytest
-from test_demo import TENSORS, Doctored, flip
+from test_demo import TENSORS, doctored, flip
 from typer.testing import CliRunner
 
+from opencdma.golden import zvc
 from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.verilog import Top
-from opencdma.sim import activations, bench, demo
-from opencdma.sim.bench import codec
+from opencdma.sim import activations, bench
+from opencdma.sim.bench import codec, engine, tensors
 from opencdma.sim.cli import app
+from opencdma.sim.codec import SimulatedCodec
 
-pytestmark = pytest.mark.xdist_group("w32")
+pytestmark = pytest.mark.xdist_group("opencdma_ecp5")
 
 
 def call(*arguments):
@@ -37,10 +39,25 @@ def measured(monkeypatch):
     }
     records = [latency, latency | {"direction": "decompress", "latency": 9, "limit": 12}]
     even = [record | {"break_even": True} for record in records]
+    facts = {"op": "copy", "direction": "offload", "bytes": 65536, "memory_latency": 100,
+             "density": 0.5, "bound": 2048, "cycles": 2100, "of_bound": 0.995}
+    streams = [
+        facts | {"op": op, "direction": direction, "together": together, "descriptors": 64,
+                 "least": 0.99}
+        for op, direction in (("compress", "offload"), ("decompress", "prefetch"),
+                              ("copy", "offload"), ("copy", "prefetch"))
+        for together in (False, True)]
+    singles = [
+        facts | {"mode": mode, "doorbell_to_address": 11, "doorbell_to_record": 2500,
+                 "limit": 2508} for mode in ("ring", "direct")]
+    simulated = SimulatedCodec(CodecGeometry(32))
     results = {
+        "engine": streams, "engine_single": singles,
+        "engine_small": [facts | {"bytes": 64, "descriptors": 8, "cycles_per_descriptor": 20.0,
+                                  "per_thousand_cycles": 50.0}],
         "codec": records + even,
         "streams": [record | {"transfers": 32, "transfer_bytes": 192} for record in records],
-        "activations": [demo.measure(Doctored(None), *tensor).flat() for tensor in TENSORS],
+        "activations": [tensors.measure(simulated, *tensor).flat() for tensor in TENSORS],
         "simulation": [{"driver": "native", "design": "x", "cycles": 1, "seconds": 1,
                         "cycles_per_s": 1}],
         "software": [],
@@ -64,7 +81,6 @@ def test_help():
         (["verilog", "--elements", ""], "Element sizes must be some of 8, 16 and 32 bits, not ''"),
         (["verilog", "--width", 16, "--elements", 32, "--ranks", 3],
          "Number of register ranks must be 0 to 2 for 4 lanes, not 3"),
-        (["demo", "--width", 12], "Beat width must be 8, 16, 32 or 64 bytes, not 12"),
         (["bench", "--quick", "--docs", "x.md"],
          "--docs is for the full benchmark, not for --quick"),
     ],
@@ -104,7 +120,8 @@ def test_verilog_has_no_place(tmp_path):
 def test_demo(tmp_path, tiny):
     result = call("demo", "-o", tmp_path)
     assert result.exit_code == 0
-    assert "building the simulation model (once)" in result.stdout
+    assert "building the simulation model (once, about two minutes)" in result.stdout
+    assert "2 tensors there and back: every byte is what the golden model says" in result.stdout
     assert "2.6x on average and 13.8x at most" in result.stdout
     assert str(tmp_path / "demo.png") in result.stdout
     records = json.loads((tmp_path / "demo.json").read_text())
@@ -113,11 +130,10 @@ def test_demo(tmp_path, tiny):
 
 
 def test_demo_mismatch(tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(
-        "opencdma.sim.codec.SimulatedCodec", lambda geometry: Doctored(1, output=flip))
+    doctored(monkeypatch, after=flip("host", zvc.encode(TENSORS[0][1]), 0))
     result = call("demo", "-o", tmp_path)
     assert result.exit_code == 1
-    assert result.stderr.startswith("opencdma: tiny/float32, decompress: byte 37 is 0x")
+    assert result.stderr.startswith("opencdma: tiny/float32, compress: byte 37 is 0x")
     assert not (tmp_path / "demo.png").exists()
 
 
@@ -136,6 +152,22 @@ def test_bench_over_limit(tmp_path, measured, topic):
     assert result.exit_code == 1
     assert result.stderr == (
         f"opencdma: 1 latencies exceed their limit; the first: {over[0]}\n")
+
+
+def test_bench_single_over_limit(tmp_path, measured):
+    measured["engine_single"][1] |= {"doorbell_to_record": 2509}
+    over, = engine.over_limit(measured["engine_single"])
+    result = call("bench", "-o", tmp_path / "bench.json")
+    assert result.exit_code == 1
+    assert result.stderr == f"opencdma: 1 latencies exceed their limit; the first: {over}\n"
+
+
+def test_bench_below_least(tmp_path, measured):
+    measured["engine"][2] |= {"of_bound": 0.98}
+    result = call("bench", "-o", tmp_path / "bench.json")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"opencdma: 1 rates are below what is promised; the first: {measured['engine'][2]}\n")
 
 
 def test_bench_break_even_is_no_failure(tmp_path, measured):

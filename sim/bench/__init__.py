@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmark: cycles of the codec, speed of its simulation, and software beside it.
+"""Benchmark: cycles of codec and engine, speed of simulation, and software beside it.
 
 The result is an object with lists of flat records, which JSON can hold:
 
@@ -9,6 +9,12 @@ The result is an object with lists of flat records, which JSON can hold:
     The same of transfers that go back to back.
 ``activations``
     Real tensors through the codec with W = 32, both ways.
+``engine``
+    Transfers back to back through the whole engine, from ring to record: share of the bound.
+``engine_single``
+    Isolated transfers, through ring and registers: from the doorbell to address and record.
+``engine_small``
+    Tiny transfers back to back: descriptors per thousand cycles.
 ``simulation``
     Simulated cycles per second. Depends on the machine.
 ``software``
@@ -20,9 +26,10 @@ from rich.progress import Progress
 
 from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.verilog import Top
-from opencdma.sim import activations, demo
-from opencdma.sim.bench import codec, simulation, software
+from opencdma.sim import activations
+from opencdma.sim.bench import codec, engine, simulation, software, tensors
 from opencdma.sim.codec import SimulatedCodec
+from opencdma.sim.engine_runs import EngineRuns
 
 __all__ = ["ACTIVATIONS_WIDTH", "run"]
 
@@ -51,14 +58,22 @@ def run(progress: Progress, *, quick: bool = False) -> dict[str, list[dict]]:
         If an output of the hardware is wrong.
     CocotbFailed
         If the simulation under cocotb does not end well.
+    TransferError, SimulationError
+        If the engine could not do something.
     """
+    grid = engine.QUICK if quick else engine.FULL
+    task = progress.add_task("engine: building the model, once", total=None)
+    runs = EngineRuns()
+    progress.remove_task(task)
+    engine_streams, engine_single, engine_small = engine.measure(grid, progress, runs)
+
     single, streams = codec.measure(codec.QUICK if quick else codec.FULL, progress)
 
     simulated = SimulatedCodec(CodecGeometry(ACTIVATIONS_WIDTH))
     chosen = activations.representative()[:6] if quick else activations.manifest()
-    tensors = progress.track(
+    items = progress.track(
         activations.items(chosen), total=len(chosen), description="activations")
-    records = [demo.measure(simulated, *item).flat() for item in tensors]
+    records = [tensors.measure(simulated, *item).flat() for item in items]
 
     tensor, top = activations.load(SIMULATION_TENSOR), Top(simulated.geometry)
     drivers = [lambda: simulation.measure_native(simulated, tensor)]
@@ -74,6 +89,7 @@ def run(progress: Progress, *, quick: bool = False) -> dict[str, list[dict]]:
     compared = chosen if quick else activations.representative()
     arrays = [array for _, array in activations.items(compared)]
     return {
+        "engine": engine_streams, "engine_single": engine_single, "engine_small": engine_small,
         "codec": single, "streams": streams, "activations": records, "simulation": speeds,
         "software": software.measure(arrays, 1 if quick else SOFTWARE_REPEATS, progress),
     }

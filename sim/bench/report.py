@@ -3,62 +3,22 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
-
 from opencdma.hw.codec import CodecGeometry
-from opencdma.sim import demo, plots, rates
-from opencdma.sim.bench import ACTIVATIONS_WIDTH, codec
+from opencdma.sim import demo_tables, plots, rates
+from opencdma.sim.bench import ACTIVATIONS_WIDTH, codec, engine_report
+from opencdma.sim.bench.sheet import Sheet
 from opencdma.spec import Direction
 
-__all__ = ["Sheet", "sheets", "write"]
+__all__ = ["sheets", "write"]
 
 DIRECTIONS = [direction.name.lower() for direction in Direction]
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A table; columns of numbers are those after ``labels`` of text.
-
-    Parameters
-    ----------
-    title : :class:`str`
-        What it shows.
-    headings : tuple of :class:`str`
-        Of the columns.
-    rows : list of tuples of :class:`str`
-        Cells.
-    labels : :class:`int`
-        Columns of text.
-    """
-
-    title: str
-    headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    labels: int = 2
-
-    def rich(self) -> Table:
-        """Return it for the terminal."""
-        table = Table(
-            title=self.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        for number, heading in enumerate(self.headings):
-            table.add_column(heading, justify="left" if number < self.labels else "right")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def markdown(self) -> str:
-        """Return it for a page, without the title."""
-        rules = ["---" if number < self.labels else "---:" for number in range(len(self.headings))]
-        return "\n".join(f"| {' | '.join(row)} |" for row in (self.headings, rules, *self.rows))
-
-
 def sheets(results: dict[str, list[dict]]) -> dict[str, Sheet]:
     """Return the tables of the records that :func:`opencdma.sim.bench.run` returns, by topic."""
-    return {
+    return engine_report.sheets(results) | {
         "latency": _latency(results["codec"]),
         "break_even": _break_even(results["codec"]),
         "streams": _streams(results["streams"]),
@@ -193,6 +153,7 @@ def write(results: dict[str, list[dict]], page: Path):
     """Write the page of results, and its pictures into ``images`` beside it."""
     images = page.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
+    plots.engine(results["engine"], results["engine_small"], images / "engine.png")
     plots.latency(results["codec"], images / "latency.png")
     plots.activations(results["activations"], ACTIVATIONS_WIDTH, images / "activations.png")
     table = {topic: sheet.markdown() for topic, sheet in sheets(results).items()}
@@ -213,10 +174,16 @@ compared with the golden model's. Cycles are the same on every machine. The last
 wall-clock time on one machine with {os.cpu_count()} cores.
 
 N raw bytes that encode to M take at least `max(ceil(N/W), ceil(M/W))` cycles, the *bound*: the
-ports carry W bytes per cycle. The *latency* is what a transfer takes beyond that, from the first
-beat in to the last beat out, inclusive, never stalled.
+ports carry W bytes per cycle.
 
-## Latency
+{engine_report.section(results)}
+
+## Codec
+
+From here on the codec is by itself, on its AXI4-Stream ports. The *latency* is what a transfer
+takes beyond its bound, from the first beat in to the last beat out, inclusive, never stalled.
+
+### Latency
 
 Single transfers of {", ".join(str(length // 1024) for length in lengths)} KiB, random data,
 every element size of the build. Densities (shares of nonzero elements): {densities}.
@@ -229,7 +196,7 @@ of each other.
 
 ![Latency and limit of each build, by length of the transfer](images/latency.png)
 
-### Near break-even
+#### Near break-even
 
 At the density 1 - 1/bits, data are as long encoded as raw. Of random data about half the groups
 are then longer encoded, and held up by the encoded port; the other half are shorter, and held up
@@ -240,7 +207,7 @@ not of the codec.
 
 {table["break_even"]}
 
-## Back to back
+### Back to back
 
 {codec.STREAM_TRANSFERS} transfers without a pause: from the first beat in to the last beat out,
 cycles beyond the bound `max(sum of ceil(N/W), sum of ceil(M/W))`; the most over element sizes and
@@ -248,14 +215,14 @@ densities.
 
 {table["streams"]}
 
-## Real activations
+### Real activations
 
 The tensors of [the corpus](activations.md) through the codec and back, with W =
 {ACTIVATIONS_WIDTH} and all element sizes. Theory is 1 / (density + 1/bits), of the same elements.
 
 {table["activations"]}
 
-{demo.PUBLISHED}
+{demo_tables.PUBLISHED}
 
 ![Ratio and bytes per cycle of each tensor, over its density](images/activations.png)
 
