@@ -34,7 +34,7 @@ class Config:
     shared : :class:`bool`
         One channel for both directions, one at a time, instead of two.
     slots : :class:`int`
-        Descriptors of a channel that can be under way, a power of two, 2 to 64.
+        One more than the descriptors of a channel that can be under way: a power of two, 2 to 64.
     memory_latency : :class:`int`
         Cycles from a read address to its data that are hidden at full rate; sets the read
         buffers.

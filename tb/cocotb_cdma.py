@@ -260,7 +260,7 @@ async def halts(bench, rng):
         slots = (Fault("host", item.ring + 64 * 2, 64, "slverr") for item in program.channels)
         program = replace(program, faults=(*program.faults, *slots))
     golden = await bench.run(program)
-    halted = {halt[0] for outcome in golden.channels for halt in outcome.halts}
+    halted = {halt.status for outcome in golden.channels for halt in outcome.halts}
     assert halted == {Status.RECORD_WRITE, Status.BAD_OPCODE} | (
         {Status.DESC_FETCH} if CONFIG.rings else set())
 

@@ -2,6 +2,7 @@
 """Steady traffic on both channels of a simulated engine, and a look at what became of it."""
 
 import random
+import zlib
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from opencdma.spec import (
     ElementType,
     Flag,
     FormatId,
+    Info,
     Opcode,
     Record,
     Status,
@@ -25,8 +27,20 @@ SIZE = 1 << 19
 LOG2_RING = 5
 
 
+#: Opcodes that go one way only.
+_WAYS = {Opcode.COMPRESS: Channel.OFFLOAD, Opcode.DECOMPRESS: Channel.PREFETCH}
+
+
+def memories(channel: Channel, descriptor: Descriptor) -> tuple[str, str]:
+    """Return the memories that a descriptor of a channel reads and writes."""
+    way = _WAYS.get(descriptor.opcode, channel)
+    return ("dev", "host") if way is Channel.OFFLOAD else ("host", "dev")
+
+
 class Traffic:
     """Rings of transfers of all kinds on every channel, with guarded places of their own.
+
+    A shared channel gets those of both directions, in turn.
 
     Parameters
     ----------
@@ -90,25 +104,28 @@ class Traffic:
             generator = np.random.default_rng(self.rng.getrandbits(32))
             raw = generator.integers(1, 2**32, words, np.uint32)
             raw[generator.random(words) >= density] = 0
-            source, sink = "dev", "host"
-            if channel is Channel.PREFETCH:
-                source, sink = sink, source
+            kind = self.rng.choice(("codec", "codec", "codec", "raw", "copy", "fill"))
+            way = channel
+            if self.device.config.shared and kind in ("codec", "raw"):
+                way = self.rng.choice(list(Channel))
             given, made = raw.tobytes(), zvc.encode(raw)
             opcode, flags = Opcode.COMPRESS, Flag.WRITE_RECORD
             length, room = len(given), zvc.bound(len(given), 4)
-            if channel is Channel.PREFETCH:
+            if way is Channel.PREFETCH:
                 given, made = made, given
                 opcode, length, room = Opcode.DECOMPRESS, len(given), len(made)
-            kind = self.rng.choice(("codec", "codec", "codec", "raw", "copy", "fill"))
             if kind == "raw" and opcode is Opcode.COMPRESS:
                 flags |= Flag.RAW_IF_LARGER
                 made = given if len(made) >= len(given) else made
             elif kind == "copy":
                 opcode, room, made = Opcode.COPY, len(given), given
+            elif kind == "fill":
+                opcode, room = Opcode.FILL, length
+            source, sink = memories(channel, Descriptor(opcode=opcode))
             src = self._take(source, len(given))
             if kind == "fill":
                 pattern = self.rng.getrandbits(64)
-                opcode, src, room = Opcode.FILL, pattern, length
+                src = pattern
                 made = (pattern.to_bytes(8, "little") * (length // 8 + 1))[:length]
             else:
                 getattr(self.device, source).write(src, given)
@@ -154,11 +171,20 @@ class Traffic:
         assert record.tag == descriptor.tag
         status = Status(record.status)
         if status in (Status.OK, Status.OK_RAW):
-            sink = self.device.host if channel is Channel.OFFLOAD else self.device.dev
+            _, sink = memories(channel, descriptor)
             assert record.bytes_out == len(made)
-            assert sink.read(descriptor.dst_addr, len(made)) == made
+            assert record.fault_addr == 0
+            assert record.info & Info.OUTPUT_VALID
+            assert bool(record.info & Info.STORED_RAW) == (status is Status.OK_RAW)
+            if self.device.config.crc:
+                raw = made
+                if descriptor.opcode is Opcode.COMPRESS:
+                    raw = self.device.dev.read(descriptor.src_addr, descriptor.src_len)
+                assert record.crc32 == zlib.crc32(raw)
+            assert getattr(self.device, sink).read(descriptor.dst_addr, len(made)) == made
         else:
             assert (record.bytes_in, record.bytes_out, record.nonzeros) == (0, 0, 0)
+            assert (record.crc32, record.fault_addr) == (0, 0)
         return status
 
     def check_guards(self) -> None:
@@ -167,12 +193,11 @@ class Traffic:
             memory = getattr(self.device, name)
             mine = np.zeros(SIZE, bool)
             for channel, descriptors in self.descriptors.items():
-                sink = "host" if channel is Channel.OFFLOAD else "dev"
                 for descriptor in descriptors:
+                    source, sink = memories(channel, descriptor)
                     places = [("host", descriptor.completion_addr, Record.BYTES),
                               (sink, descriptor.dst_addr, descriptor.max_dst_len)]
                     if descriptor.opcode != Opcode.FILL:
-                        source = "dev" if channel is Channel.OFFLOAD else "host"
                         places.append((source, descriptor.src_addr, descriptor.src_len))
                     for where, at, length in places:
                         if where == name:

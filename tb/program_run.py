@@ -55,6 +55,25 @@ class ChannelProgram:
 
 
 @dataclass(frozen=True)
+class Halt:
+    """Why a channel halted, and how far it was then.
+
+    Parameters
+    ----------
+    status, error_code, index, address : :class:`int`
+        ERROR (two fields), ERROR_INDEX and ERROR_ADDR.
+    head : :class:`int`
+        HEAD, when it was idle. What had begun went on, so this depends on time.
+    """
+
+    status: int
+    error_code: int
+    index: int
+    address: int
+    head: int = field(compare=False)
+
+
+@dataclass(frozen=True)
 class ChannelOutcome:
     """What can be seen of a channel when it is idle again.
 
@@ -66,8 +85,8 @@ class ChannelOutcome:
         HEAD.
     counters : mapping of :class:`str` to :class:`int`
         The registers of :data:`COUNTERS`.
-    halts : tuple of tuples of four :class:`int`
-        ERROR (status and error code), ERROR_INDEX and ERROR_ADDR, whenever it had halted.
+    halts : tuple of :class:`Halt`
+        In their order.
     ring_intact : :class:`bool`
         The rings hold what software put there.
     """
@@ -75,7 +94,7 @@ class ChannelOutcome:
     result: Record
     head: int
     counters: Mapping[str, int]
-    halts: tuple[tuple[int, int, int, int], ...]
+    halts: tuple[Halt, ...]
     ring_intact: bool
 
 
@@ -274,9 +293,9 @@ class _Driver:
         """Note why the channel halted, and let it go on."""
         yield from self._wait_until_idle()
         error = CHANNEL["ERROR"].unpack(self._read("ERROR"))
-        self._halts.append((
+        self._halts.append(Halt(
             error["STATUS"], error["ERROR_CODE"], self._read("ERROR_INDEX"),
-            self._read("ERROR_ADDR")))
+            self._read("ERROR_ADDR"), self._read("HEAD")))
         self._write("COMMAND", RESUME=1)
 
     def _wait_until_idle(self) -> Iterator[bool]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine's top under cocotb: builds it and runs ``cocotb_cdma.py`` in the simulator.
+"""The engine's top under cocotb: builds it, and runs :data:`MODULES` in the simulator.
 
 ``WAVES=1`` in the environment records waves under ``build/waves``; see ``test_codec_cocotb.py``.
 """
@@ -29,6 +29,10 @@ CONFIGS = {
 }
 
 
+#: Where the scenarios are.
+MODULES = ["cocotb_cdma", "cocotb_cdma_stops"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_engine(config, tmp_path, capsys):
@@ -44,11 +48,11 @@ def test_engine(config, tmp_path, capsys):
         # The runner says by leaving the program that tests failed; which ones is said below.
         with contextlib.suppress(SystemExit):
             get_runner("verilator").test(
-                test_module="cocotb_cdma", hdl_toplevel=top.name, hdl_toplevel_lang="verilog",
+                test_module=MODULES, hdl_toplevel=top.name, hdl_toplevel_lang="verilog",
                 build_dir=folder, test_dir=tmp_path, results_xml=str(results), seed=1,
                 extra_env={"CDMA_CONFIG": json.dumps(asdict(config))},
                 test_args=["--trace-file", str(waves)] if WAVES else [])
     assert results.exists(), "the simulation ended without results"
     ran, failed = outcomes(results)
-    assert ran, "no scenario ran"
+    assert {name.split(".")[0] for name in ran} == set(MODULES)
     assert not failed, f"failed: {', '.join(failed)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from opencdma.hw.bus.axi4 import PAGE
+from opencdma.hw.codec import compressor, decompressor
 from opencdma.hw.dma.fetcher import AHEAD
 from opencdma.hw.dma.register_bank import ADDRESS_BITS
 from opencdma.sim.device import BusChannel, Port, SimulatedDevice
@@ -52,6 +53,8 @@ def test_builds():
     _, least, most = numbers("descriptors under way, per channel")
     with pytest.raises(ValueError, match=f"{least} to {most}, not"):
         Config(slots=2 * most)
+    most, = numbers("descriptors whose data are in the codec, per channel")
+    assert most == compressor.TRANSFERS == decompressor.TRANSFERS
     *some, last = numbers("bytes per beat")
     with pytest.raises(ValueError, match=f"{', '.join(map(str, some))} or {last} bytes"):
         Config(dev_width=128)

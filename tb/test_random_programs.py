@@ -9,7 +9,7 @@ import os
 import random
 
 import pytest
-from engine_builds import EVERYDAY, MORE
+from engine_builds import EVERYDAY, MORE, same_worker
 from programs import compare, random_program
 
 from opencdma.sim.device import SimulatedDevice
@@ -50,7 +50,7 @@ def check(config, first: int) -> None:
 def chunks(builds, first: int, programs: int):
     """Return a parameter for every chunk; those of a build share a worker, which builds it."""
     return [
-        pytest.param(config, seed, id=f"{name}-{seed}", marks=pytest.mark.xdist_group(name))
+        pytest.param(config, seed, id=f"{name}-{seed}", marks=same_worker(config))
         for name, config in builds.items() for seed in range(first, first + programs, CHUNK)]
 
 
@@ -67,7 +67,7 @@ def test_every_status_is_among_them():
             outcome = random_program(seed, config).golden()
             statuses |= {item.record.status for item in outcome.log}
             codes |= {item.record.error_code for item in outcome.log}
-            statuses |= {halt[0] for channel in outcome.channels for halt in channel.halts}
+            statuses |= {halt.status for channel in outcome.channels for halt in channel.halts}
     in_time = {Status.TIMEOUT, Status.FLUSHED}
     assert statuses == set(Status) - {Status.PENDING} - in_time
     # Inside the engine every beat is whole.

@@ -19,6 +19,7 @@ from opencdma.spec import (
     Config,
     Descriptor,
     ElementType,
+    ErrorCode,
     Flag,
     FormatId,
     Opcode,
@@ -30,6 +31,7 @@ from opencdma.sw import (
     Device,
     EngineError,
     OutOfMemoryError,
+    Ticket,
     TransferError,
 )
 from opencdma.sw.arrays import element_type_of
@@ -183,6 +185,16 @@ def test_copy_and_fill(device):
     message = r"^Source and destination must be in different memories, not both in 'dev'$"
     with pytest.raises(ValueError, match=message):
         device.copy(dev, dev)
+    short = device.allocate("dev", 999)
+    for source, destination, length, most, wanted in (
+            (dev, host, 1001, 1000, 1001), (dev, host, -1, 1000, -1),
+            (short, host, 1000, 999, 1000), (host, short, None, 999, 1000)):
+        message = (
+            rf"^Length must be 0 to {most} bytes, as the source has {source.size} and the "
+            rf"destination {destination.size}, not {wanted}$")
+        with pytest.raises(ValueError, match=message):
+            device.copy(source, destination, length)
+    assert device.copy(dev, host, 0).status == Status.OK
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
@@ -216,6 +228,28 @@ def test_wrong_arguments():
         device.write(buffer, b"12345")
     with pytest.raises(ValueError, match=r"^Ring size must be 2\*\*0 to 2\*\*16 descriptors, not "):
         Device(golden(), ring=17)
+
+
+@pytest.mark.parametrize("name", ["ecp5", "shared ring"])
+def test_channels(name):
+    device = Device(golden(CONFIGS[name]))
+    for channel in (2, -1, "OFFLOAD"):
+        for wrong in (
+                device.reset, device.resume, lambda channel: device.submit(channel, [nop()]),
+                lambda channel: device.wait(Ticket(channel, nop()))):
+            message = rf"^Channel must be OFFLOAD \(0\) or PREFETCH \(1\), not {channel!r}$"
+            with pytest.raises(ValueError, match=message):
+                wrong(channel)
+    # The one channel of a shared build is both.
+    _, waits = device.submit(
+        PREFETCH, [Descriptor(opcode=9, flags=Flag.STOP_ON_ERROR), nop(tag=3)])
+    with pytest.raises(ChannelHaltedError):
+        device.wait(waits)
+    device.resume(PREFETCH)
+    assert device.wait(waits)[0].tag == 3
+    device.submit(PREFETCH, [nop(tag=4)])
+    device.reset(PREFETCH)
+    assert device.wait(device.submit(PREFETCH, [nop(tag=5)]))[0].tag == 5
 
 
 def test_array_that_is_too_long():
@@ -321,6 +355,14 @@ def test_advice():
     record = Record(status=Status.DATA_ERROR, error_code=5, fault_addr=12)
     assert " ended with DATA_ERROR, NON_CANONICAL at byte 12: " in str(
         TransferError(descriptor, record))
+    # Comparisons have no position.
+    for code, advice in (
+            (ErrorCode.CRC,
+             "the source is damaged, or the expected CRC is not that of its raw data"),
+            (ErrorCode.VERIFY, "the engine encoded wrongly; report it")):
+        record = Record(status=Status.DATA_ERROR, error_code=code)
+        assert str(TransferError(descriptor, record)) == (
+            f"0x63 with tag 1 ended with DATA_ERROR, {code.name}: {advice}")
     record = Record(status=0x77, error_code=0x78)
     assert str(TransferError(descriptor, record)).endswith(
         " ended with 0x77, 0x78: the driver does not know this status")
@@ -333,7 +375,7 @@ def test_damaged_data(device):
     device.write(compressed.buffer, bytes(data[:-1]) + bytes([data[-1] ^ 0xFF]))
     # Without a CRC, an element with other bits is as good as any.
     if device.capabilities.crc:
-        with pytest.raises(TransferError, match=r"ended with DATA_ERROR, CRC at byte 0: the sour"):
+        with pytest.raises(TransferError, match=r"ended with DATA_ERROR, CRC: the source is "):
             device.decompress(compressed)
     device.write(compressed.buffer, bytes(data[:4]) + bytes(4) + bytes(data[8:]))
     with pytest.raises(TransferError, match=r"ended with DATA_ERROR, NON_CANONICAL at byte 4: "):
@@ -365,7 +407,8 @@ def test_halt_and_resume(slow_or_not):
     assert (caught.value.channel, caught.value.index, caught.value.status) == (
         OFFLOAD, 1, Status.BAD_OPCODE)
     assert str(caught.value) == (
-        "Channel OFFLOAD halted at descriptor 1 with BAD_OPCODE, address 0x0: its record says more")
+        "Channel OFFLOAD halted at descriptor 1 with BAD_OPCODE, address 0x0: its record, if it "
+        "has one, says more; resume goes on behind it")
     assert first.record.status == Status.OK
     with pytest.raises(TransferError, match=r"^0x09 with tag 1 ended with BAD_OPCODE: "):
         device.wait(second)

@@ -66,8 +66,6 @@ class BurstPlanner(wiring.Component):
         A beat was taken.
     kill : ``In(1)``
         Ask for no more from the next cycle on: end every job. An address that is on offer stays.
-    idle : ``Out(1)``
-        Nothing is being planned.
     """
 
     def __init__(self, *, width: int, address_bits: int, longest: int, room: int, jobs: int):
@@ -83,7 +81,6 @@ class BurstPlanner(wiring.Component):
             "started": Out(stream.Signature(ReadJob)),
             "freed": In(1),
             "kill": In(1),
-            "idle": Out(1),
         })
 
     def elaborate(self, platform):
@@ -125,7 +122,6 @@ class BurstPlanner(wiring.Component):
         row_ends = Signal()
         m.d.comb += [
             row_ends.eq(left == length),
-            self.idle.eq(state == State.IDLE),
             self.jobs.ready.eq((state == State.IDLE) & begun.i.ready),
             begun.i.valid.eq((state == State.IDLE) & self.jobs.valid),
             begun.i.payload.eq(self.jobs.payload),

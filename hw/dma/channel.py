@@ -54,7 +54,7 @@ class Channel(wiring.Component):
     ring : ``Out(ReadPort)``, records : ``Out(WritePort)``
         Host memory, for descriptors and completion records.
     done, error : ``Out(1)``
-        Interrupts, for a cycle: completions; the channel halted.
+        Interrupts, for a cycle: completions; the channel halted or was latched.
     offload : ``Out(1)``
         Source is device memory. Changes only while nothing is under way.
     clear : ``Out(1)``
@@ -126,6 +126,7 @@ class Channel(wiring.Component):
             plans.read_slot[2].eq(completer.plan_slot),
             completer.plan.eq(plans.read_data[2]),
             data_path.verifies.eq(scheduler.checks.valid),
+            data_path.offload.eq(scheduler.direction),
             scheduler.freed.eq(completer.retired.valid),
             self.offload.eq(scheduler.direction),
         ]
@@ -165,12 +166,13 @@ class Channel(wiring.Component):
                 registers.ctrl.enable & (ahead > (1 << registers.ring_size)) & config.rings),
             control.retired.valid.eq(retired.valid),
             control.retired.payload.eq(retired.payload),
-            control.fetch_fault.eq(fetcher.fault),
+            # Whatever is wrong with earlier descriptors comes first.
+            control.fetch_fault.eq(fetcher.fault & control.idle),
             control.fetch_index.eq(fetcher.fault_index),
             control.fetch_address.eq(fetcher.fault_address),
             control.index.eq(head),
             control.expired.eq(watchdog.expired),
-            control.idle.eq(fetcher.idle & scheduler.empty & ~checker.o.valid),
+            control.idle.eq(fetcher.idle & scheduler.empty),
             control.owed.eq(watchdog.owed),
             fetcher.stop.eq(control.stop | control.ring_error),
             fetcher.discard.eq(control.latched),
@@ -195,8 +197,8 @@ class Channel(wiring.Component):
             watchdog.exponent.eq(Mux(
                 passes.o.valid & (oldest.timeout != 0), oldest.timeout, registers.timeout)),
             coalescer.completes.eq(retired.valid & retired.p.irq & ~control.silent),
-            self.done.eq(coalescer.tells),
-            self.error.eq(control.halts),
+            self.done.eq(coalescer.tells & ~control.silent),
+            self.error.eq(control.alarm),
             self.clear.eq(control.clear),
         ]
 

@@ -99,7 +99,10 @@ class Checker(wiring.Component):
             known.eq(moves | drain | (d.opcode == Opcode.NOP)),
         ]
         if self._channel is None:
-            m.d.comb += offload.eq(encode | (~decode & ~settings.prefetch))
+            prefetch = Signal() # as it was when the descriptor came
+            with m.If(state == State.LENGTHS):
+                m.d.sync += prefetch.eq(settings.prefetch)
+            m.d.comb += offload.eq(encode | (~decode & ~prefetch))
         else:
             m.d.comb += offload.eq(self._channel == Channel.OFFLOAD)
 
@@ -209,7 +212,7 @@ class Checker(wiring.Component):
                         d.completion_addr[:5].any()
                         | outside(d.completion_addr, record_last,
                                   settings.record_low, settings.record_high)
-                        | (has_dest & known & (offload | settings.same_memory) & meet(
+                        | (has_dest & (offload | settings.same_memory) & meet(
                             d.completion_addr, record_last, d.dst_addr, dest_last))),
                     state.eq(State.JUDGE),
                 ]

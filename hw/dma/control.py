@@ -81,8 +81,8 @@ class Control(wiring.Component):
         Go on reading descriptors at HEAD.
     clear : ``Out(1)``
         Reset everything.
-    halts : ``Out(1)``
-        The channel has halted in this cycle.
+    alarm : ``Out(1)``
+        In this cycle the channel has halted or, before that, was latched.
     status : ``Out(ChannelStatus)``, error : ``Out(ErrorReport)``
         For software.
     """
@@ -109,7 +109,7 @@ class Control(wiring.Component):
             "begin": Out(1),
             "rewind": Out(1),
             "clear": Out(1),
-            "halts": Out(1),
+            "alarm": Out(1),
             "status": Out(ChannelStatus),
             "error": Out(ErrorReport),
         })
@@ -125,42 +125,40 @@ class Control(wiring.Component):
         # The first error is kept.
         cause = Signal(ErrorReport)
         stops = Signal()
-        status, address = Signal(8), Signal(64)
-        error_code, index = Signal(8), Signal(32)
-        m.d.comb += [
-            cause.status.eq(status), cause.error_code.eq(error_code),
-            cause.index.eq(index), cause.address.eq(address),
-        ]
         failing = Signal()
         m.d.comb += failing.eq(
             self.retired.valid
             & (retired.record_refused | retired.record_lost
                | (retired.stop_on_error & retired.failed)))
+
+        def stop_at_head(status):
+            return [stops.eq(1), cause.status.eq(status), cause.index.eq(self.index)]
+
         with m.If(failing):
             m.d.comb += [
                 stops.eq(1),
-                index.eq(retired.index),
-                status.eq(retired.record.status),
-                error_code.eq(retired.record.error_code),
-                address.eq(retired.record.fault_addr),
+                cause.index.eq(retired.index),
+                cause.status.eq(retired.record.status),
+                cause.error_code.eq(retired.record.error_code),
+                cause.address.eq(retired.record.fault_addr),
             ]
             with m.If(retired.record_refused):
                 m.d.comb += [
-                    status.eq(Status.RECORD_WRITE),
-                    error_code.eq(ErrorCode.NONE),
-                    address.eq(retired.completion_addr),
+                    cause.status.eq(Status.RECORD_WRITE),
+                    cause.error_code.eq(ErrorCode.NONE),
+                    cause.address.eq(retired.completion_addr),
                 ]
         with m.Elif(self.fetch_fault & ~stopping):
             m.d.comb += [
-                stops.eq(1), status.eq(Status.DESC_FETCH), index.eq(self.fetch_index),
-                address.eq(self.fetch_address),
+                stops.eq(1), cause.status.eq(Status.DESC_FETCH), cause.index.eq(self.fetch_index),
+                cause.address.eq(self.fetch_address),
             ]
         with m.Elif(self.ring_error & ~stopping):
-            m.d.comb += [stops.eq(1), status.eq(Status.RING_ERROR), index.eq(self.index)]
+            m.d.comb += stop_at_head(Status.RING_ERROR)
         with m.Elif(self.expired & ~latched):
-            m.d.comb += [stops.eq(1), status.eq(Status.TIMEOUT), index.eq(self.index)]
+            m.d.comb += stop_at_head(Status.TIMEOUT)
         with m.Elif((self.commands.abort | self.commands.reset) & ~aborting):
-            m.d.comb += [stops.eq(1), status.eq(Status.ABORTED), index.eq(self.index)]
+            m.d.comb += stop_at_head(Status.ABORTED)
 
         with m.If(stops):
             m.d.sync += stopping.eq(1)
@@ -186,7 +184,8 @@ class Control(wiring.Component):
         settled = Signal()
         m.d.comb += [
             settled.eq(stopping & self.idle & ~stops),
-            self.halts.eq(settled & ~halted & ~resetting),
+            self.alarm.eq(
+                ((settled & ~halted) | self.expired) & ~latched & ~resetting),
         ]
         with m.If(settled):
             m.d.sync += [halted.eq(1), dropping.eq(0)]
@@ -197,13 +196,12 @@ class Control(wiring.Component):
                 with m.If(halted & resume):
                     m.d.comb += self.rewind.eq(1)
                     m.d.sync += [
-                        halted.eq(0), stopping.eq(0), resume.eq(0), error.status.eq(0),
-                        error.error_code.eq(0), error.index.eq(0), error.address.eq(0),
+                        halted.eq(0), stopping.eq(0), resume.eq(0), error.as_value().eq(0),
                     ]
 
         direct = Signal() # a descriptor from the registers is under way
         m.d.comb += self.begin.eq(
-            self.commands.start & ~self.enable & ~direct & ~stopping)
+            self.commands.start & ~self.enable & self.idle & ~direct & ~stopping)
         with m.If(self.begin):
             m.d.sync += direct.eq(1)
         with m.Elif(self.retired.valid & retired.direct):

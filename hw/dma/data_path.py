@@ -47,7 +47,8 @@ class DataPath(wiring.Component):
                                                                      crc
 
     The raw side has the device port's width, and the codec too. Narrower and widener are there
-    when the host port is narrower, crc and verifier when they are built in.
+    when the host port is narrower, crc and verifier when they are built in. A shared build has one
+    codec for both directions, and its crc listens on the side that is raw.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ class DataPath(wiring.Component):
     read_reports, write_reports, statuses, crcs, check_statuses, check_crcs : \
     ``Out(stream.Signature(...))``
         What came of it, one each per packet, but for builds without them.
+    offload : ``In(1)``
+        Source is device memory. Changes only while nothing is under way.
     kill : ``In(1)``
         Read no more: packets end early.
     latched : ``In(1)``
@@ -98,6 +101,7 @@ class DataPath(wiring.Component):
             "crcs": Out(stream.Signature(32)),
             "check_statuses": Out(stream.Signature(StatusWord)),
             "check_crcs": Out(stream.Signature(32)),
+            "offload": In(1),
             "kill": In(1),
             "latched": In(1),
             "owed": Out(1),
@@ -155,8 +159,12 @@ class DataPath(wiring.Component):
 
         if config.crc:
             m.submodules.crc = crc = Crc32(width, depth=slots)
-            raw = codec.o if channel == Channel.PREFETCH else codec.i
-            m.d.comb += [crc.i.valid.eq(raw.valid & raw.ready), crc.i.payload.eq(raw.payload)]
+            taken, given = codec.i.valid & codec.i.ready, codec.o.valid & codec.o.ready
+            m.d.comb += [
+                crc.i.valid.eq(Mux(self.offload, taken, given)),
+                crc.i.payload.eq(Mux(
+                    self.offload, codec.i.payload.as_value(), codec.o.payload.as_value())),
+            ]
             connect(m, crc.o, flipped(self.crcs))
 
         def moves(port):

@@ -131,12 +131,14 @@ class Fetcher(wiring.Component):
         under_way = Signal(range(AHEAD + 2)) # asked for or started, and not handed over
         slot, slot_mask = Signal(16), Signal(16)
         ask = Signal()
+        left = Signal(32) # negative if TAIL went back, behind what was asked for
+        m.d.comb += left.eq(self.settings.tail - asked)
         m.d.comb += slot_mask.eq((1 << self.settings.size) - 1)
         base = Cat(Const(0, 6), self.settings.base[6:])
         m.d.comb += slot.eq(asked & slot_mask)
         with m.If(~self.port.ar.valid | self.port.ar.ready):
             m.d.comb += ask.eq(
-                self.settings.enable & ~self.stop & ~self.fault & (asked != self.settings.tail)
+                self.settings.enable & ~self.stop & ~self.fault & left.any() & ~left[31]
                 & (under_way < AHEAD))
             m.d.sync += self.port.ar.valid.eq(ask)
         with m.If(ask):

@@ -104,7 +104,7 @@ class ReadDelivery(wiring.Component):
         row       = Signal(64) # where the row starts
         rows_left = Signal(16) # behind this one
         row_left  = Signal(32) # bytes of the row
-        offset    = Signal(32) # of the beat, from the first beat of the row
+        offset    = Signal(33) # of the beat, from the first beat of the row
         start     = Signal(shift) if self._unaligned else Const(0, shift) # of what counts
         taken     = Signal(9)  # beats of the segment
 

@@ -255,4 +255,6 @@ class RegisterBlock(wiring.Component):
             m.d.sync += [high.eq(value[32:]), kept.eq(1)]
         with m.If(self.access.read & (self.access.read_address == high_at)):
             m.d.sync += kept.eq(0)
+        with m.If(self.port.clear):
+            m.d.sync += kept.eq(0)
         return Cat(value[:32], Mux(kept, high, value[32:]))

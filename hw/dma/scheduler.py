@@ -47,7 +47,7 @@ class Scheduler(wiring.Component):
     slots : :class:`int`
         Slots. One of them stays free: it keeps the record of the descriptor that left it.
     shared : :class:`bool`
-        The channel has both directions: a change of direction waits like a fence.
+        The channel has both directions: data that go the other way wait like a fence.
 
     Members
     -------
@@ -78,7 +78,7 @@ class Scheduler(wiring.Component):
     empty : ``Out(1)``
         All slots are free.
     direction : ``Out(1)``
-        What was started last goes from device to host.
+        The data that flow, or flowed last, go from device to host.
     """
 
     def __init__(self, *, slots: int, shared: bool):
@@ -116,8 +116,9 @@ class Scheduler(wiring.Component):
             plan.eq(Mux(second, self.again_plan.as_value(), self.i.payload.as_value())),
             self.empty.eq(used == 0),
         ]
-        turns = self._shared & (plan.offload != self.direction)
         may, room, starts, runs = Signal(), Signal(), Signal(), Signal()
+        # What does not run leaves the ports as they are: a memory may still owe something there.
+        turns = self._shared & runs & (plan.offload != self.direction)
         m.d.comb += [
             may.eq(second | (
                 self.i.valid & ~self.drop & (used != self._slots - 1)
@@ -138,7 +139,8 @@ class Scheduler(wiring.Component):
         with m.If(starts & ~second):
             m.d.sync += slot.eq(slot + 1)
             m.d.sync += barrier.eq(plan.stop_on_error | plan.drain)
-            m.d.sync += self.direction.eq(plan.offload)
+            with m.If(runs):
+                m.d.sync += self.direction.eq(plan.offload)
         with m.Elif(self.empty):
             m.d.sync += barrier.eq(0)
 

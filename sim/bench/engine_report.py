@@ -175,4 +175,5 @@ Comparable are width, memory latency and that it is one copy by itself. Not comp
 handed its descriptor on a stream, reads none from memory and writes no record. Engines of that kind
 need 2 to 3 cycles from the descriptor to the first address, this one {address["direct"]} from START
 and {address["ring"]} from the doorbell, most of which is the reading of the descriptor. The figures
-of rings back to back have no counterpart there."""
+of rings back to back have no counterpart there. Those of axi_cdma were taken once, in a simulation
+of its own; the benchmark does not measure it again."""

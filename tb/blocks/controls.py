@@ -16,7 +16,7 @@ __all__ = ["CAUSES", "HEAD", "NOTHING", "OUTPUTS", "Cause", "Channel", "retired"
 #: No error.
 NOTHING = {"status": 0, "error_code": 0, "index": 0, "address": 0}
 #: Outputs of one bit.
-OUTPUTS = ("stop", "kill", "drop", "silent", "latched", "begin", "rewind", "clear", "halts")
+OUTPUTS = ("stop", "kill", "drop", "silent", "latched", "begin", "rewind", "clear", "alarm")
 GOOD = {"failed": 0, "stop_on_error": 0, "direct": 0, "record_lost": 0, "record_refused": 0}
 #: The counter of the descriptor that is next.
 HEAD = 0x1234_5678

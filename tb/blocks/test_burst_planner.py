@@ -51,7 +51,6 @@ class Planning:
         self.segments = bench.take(dut.segments, len(segments), pause=pauses[2])
         self.started = bench.take(dut.started, len(areas), pause=pauses[3],
                                   allowed=lambda: bench.cycle > late)  # fmt: skip
-        self.idle = bench.record(dut.idle)
         self._expected = addresses, segments
         if frees:
             bench.add(self._free(pauses[4]), background=True)
@@ -157,17 +156,6 @@ def test_so_many_jobs_can_be_waiting():
     assert len([cycle for cycle in cycles(planning.jobs) if cycle <= 100]) == 4
 
 
-def test_idle_while_nothing_is_planned():
-    """Also of a job without bursts; and not while an address waits to be taken."""
-    planning = Planning((8, 4, 64), [Area(0, 64), Area(64, 0)], pauses=(0.9, 0.7, 0.0, 0.0, 0.0))
-    planning.run()
-    accepted, ends = cycles(planning.jobs), [item.cycle for item in planning.segments
-                                             if item.payload["last"]]  # fmt: skip
-    # Segments pass a queue.
-    busy = [cycle for at, end in zip(accepted, ends, strict=True) for cycle in range(at + 1, end)]
-    assert [cycle for cycle, (idle,) in enumerate(planning.idle) if not idle] == busy
-
-
 def killed_at(at, areas):
     """Kill jobs at a cycle; return addresses and segments that came, and what was on offer."""
     rng = random.Random(at)
@@ -179,6 +167,9 @@ def killed_at(at, areas):
     started = bench.take(dut.started, len(areas), pause=0.2)
     log = bench.record(dut.ar.valid, dut.ar.ready, dut.segments.valid, dut.segments.ready,
                        dut.segments.payload)  # fmt: skip
+
+    def ended():
+        return sum(valid and ready and segment["last"] for *_, valid, ready, segment in log)
 
     async def drive(ctx):
         async for _ in ctx.tick():
@@ -193,7 +184,7 @@ def killed_at(at, areas):
         await ctx.tick().repeat(20)
         over.append(bench.cycle)
         ctx.set(dut.kill, 0)
-        while len(started) < len(areas) or not ctx.get(dut.idle) or ctx.get(dut.segments.valid):
+        while ended() < len(areas):
             await ctx.tick()
 
     bench.add(drive, background=True)

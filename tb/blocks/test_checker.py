@@ -259,6 +259,30 @@ def plain_plan(plan):
         for name, value in plan.items()}
 
 
+@pytest.mark.parametrize("way_taken", Channel, ids=lambda way_taken: way_taken.name)
+def test_direction_is_that_of_when_the_descriptor_came(way_taken):
+    config = CONFIGS["tiny"]
+    case = Case(Descriptor(opcode=Opcode.COPY), ChannelSettings(direction=way_taken))
+    bench, seen = Bench(Checker(config, None)), []
+    dut = bench.dut
+
+    async def change(ctx):
+        ctx.set(dut.settings, case.registers)
+        ctx.set(dut.i.payload, case.given)
+        ctx.set(dut.i.valid, 1)
+        await ctx.tick()
+        for n in range(20):
+            ctx.set(dut.settings.prefetch, n & 1)
+            if ctx.get(dut.o.valid):
+                seen.append(ctx.get(dut.o.p.offload))
+            await ctx.tick()
+
+    bench.add(change)
+    bench.run(50)
+    assert len(seen) > 10
+    assert set(seen) == {way_taken is OFFLOAD}
+
+
 @pytest.mark.parametrize(("config", "channel"), CHECKERS)
 def test_random(config, channel):
     cases = Cases(config, channel, 5).make(160)

@@ -54,6 +54,29 @@ def test_many_on_their_way(width):
         52 + beats * n + beats - 1 + 2 for n in range(AHEAD)]
 
 
+@pytest.mark.parametrize("first", [0, WORD - 2])
+def test_tail_that_went_back(first):
+    """Nothing is asked for until it is ahead again."""
+    ring = Ring(32, 4, first=first, count=8)
+
+    async def software(ctx):
+        await ring.begin(ctx)
+        ring.ring_doorbell(ctx, 4)
+        await ctx.tick().repeat(20)
+        for tail in (3, 1, 0):
+            ring.set(ctx, tail=(first + tail) % WORD)
+            await ctx.tick().repeat(20)
+            assert len(ring.asked) == 4
+        ring.ring_doorbell(ctx, 4)
+        while len(ring.taken) < 8:
+            await ctx.tick()
+
+    ring.bench.add(software)
+    ring.take(8)
+    ring.bench.run(200)
+    ring.check_order()
+
+
 def test_no_more_than_eight_are_not_handed_over():
     ring = Ring(32, 6, count=40)
     ring.bench.add(ring.software)

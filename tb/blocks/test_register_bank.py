@@ -258,6 +258,31 @@ def test_both_words_of_a_counter_are_of_one_time(name):
         assert r[n + 3].payload["data"] in now
 
 
+def test_clear_is_for_the_kept_word_of_a_counter():
+    dut = RegisterBank(Config())
+    bench = Bench(dut)
+    offset = CHANNEL["BYTES_IN"].offset
+
+    async def count(ctx):
+        for port in dut.channels:
+            ctx.set(port.bytes_in, 5 << 32)
+        while len(r) < 2: # their low words
+            await ctx.tick()
+        ctx.set(dut.channels[1].clear, 1)
+        for port in dut.channels:
+            ctx.set(port.bytes_in, 0)
+        await ctx.tick()
+        ctx.set(dut.channels[1].clear, 0)
+
+    bench.add(count)
+    low = [base + offset for base in CHANNEL_BASE]
+    high = [at + 4 for at in low]
+    bench.send(dut.bus.ar, low + high, allowed=lambda: bench.cycle < 5 or len(r) > 1)
+    r = bench.take(dut.bus.r, 4)
+    bench.run(100)
+    assert [item["data"] for item in payloads(r)] == [0, 0, 5, 0]
+
+
 @every_config
 def test_clear_is_for_storage_of_its_channel_but_windows(config):
     dut, model = RegisterBank(config), Model(config, random.Random(7))

@@ -41,7 +41,7 @@ class Model:
     barrier : :class:`bool`
         What was started last lets nothing follow before it is complete.
     direction, slot : :class:`int`
-        Direction of what was started last, and the next slot.
+        Direction of the data that were started last, and the next slot.
     table : :class:`dict`
         Plans by their slots.
     """
@@ -65,7 +65,7 @@ class Model:
         elif given.plan is not None:
             slot = self.slot
             out["i"] = given.drop or (
-                self._room(given.plan, given) and self._may(given.plan))
+                self._room(given.plan, given) and self._may(given.plan, given))
             if out["i"] and not given.drop:
                 out |= self._started(given.plan, slot, given, second=False)
                 out["table"] = slot, given.plan
@@ -73,16 +73,17 @@ class Model:
                 self.slot = (slot + 1) % self.slots
                 self.under_way += 1
                 self.barrier = bool(given.plan["stop_on_error"] or given.plan["drain"])
-                self.direction = given.plan["offload"]
+                if self._runs(given.plan, given):
+                    self.direction = given.plan["offload"]
         if given.freed:
             self.under_way -= 1
         return out
 
-    def _may(self, plan) -> bool:
+    def _may(self, plan, given) -> bool:
         if not self.under_way:
             return True
         waits = plan["fence"] or plan["drain"] or self.barrier or (
-            self.shared and plan["offload"] != self.direction)
+            self.shared and self._runs(plan, given) and plan["offload"] != self.direction)
         return not waits and self.under_way < self.slots - 1
 
     def _runs(self, plan, given) -> bool:
