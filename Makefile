@@ -22,7 +22,7 @@ demo: $(VENV)/ready-sim ## Send real activations through the simulated engine; s
 test: lint icarus ## Run all tests but the slow ones.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
-soak: $(VENV)/ready-test ## Run 12,000 random descriptor programs on golden device and RTL; hours.
+soak: $(VENV)/ready-test ## Run 12,000 random descriptor programs on golden device and RTL; half an hour.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m soak tb/test_random_programs.py
 
 verilog: $(VENV)/ready-sim ## Emit the Verilog of every top into build/verilog.

@@ -105,7 +105,8 @@ def demo(
 
     console = _console()
     chosen = activations.manifest() if everything else activations.representative()
-    with _failures(Mismatch, SimulationError, EngineError, BuildError, VerilatorMissing):
+    with _failures(Mismatch, SimulationError, EngineError, TimeoutError, BuildError,
+                   VerilatorMissing):
         console.print("building the simulation model (once, about two minutes)")
         with console.status("from Amaranth to Verilog to C++ to machine code"):
             device = demonstration.build(max(activation.nbytes for activation in chosen))

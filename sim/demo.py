@@ -28,9 +28,10 @@ from opencdma.spec import (
     Status,
 )
 from opencdma.spec import Record as Completion
-from opencdma.spec.registers import address
+from opencdma.spec.registers import ENGINE
 from opencdma.sw import Buffer, Device, Ticket
 from opencdma.sw.arrays import element_type_of
+from opencdma.sw.registers import Registers
 
 __all__ = ["MEMORY_LATENCY", "Record", "build", "run"]
 
@@ -39,10 +40,6 @@ MEMORY_LATENCY = 100
 
 #: Room in each memory besides the tensors: rings, records, gaps.
 _SPARE = 1 << 16
-
-#: Bits of IRQ_STATUS and IRQ_ENABLE: done, and halted, of each channel.
-_DONE = {Channel.OFFLOAD: 1, Channel.PREFETCH: 4}
-_HALTED = {Channel.OFFLOAD: 2, Channel.PREFETCH: 8}
 
 
 @dataclass(frozen=True)
@@ -157,15 +154,16 @@ def run(
     Raises
     ------
     Mismatch
-        If a byte in either memory, or in a completion record, is not what the golden model says.
+        If a byte in either memory, or in a completion record, is not what the golden model says, or
+        an interrupt has no reason.
     SimulationError
         If the engine hangs or breaks a rule of its buses.
     EngineError
         If a channel halts.
     """
     device = Device(simulated)
-    simulated.write_register(
-        address("IRQ_ENABLE"), sum((*_DONE.values(), *_HALTED.values())))
+    Registers(simulated, ENGINE).write(
+        "IRQ_ENABLE", ENGINE["IRQ_ENABLE"].mask(simulated.config))
     waiting = None
     for item in (*tensors, None):
         jobs = []
@@ -215,20 +213,27 @@ def _prefetch(device: Device, tensor: _Offloaded) -> _Job:
 def _run(device: Device, jobs: list[_Job]) -> list[_Outcome]:
     """Do jobs of different channels at the same time, and take the time."""
     simulated = device.backend
+    registers = Registers(simulated, ENGINE)
     simulated.start_trace()
     tickets = [device.submit(job.channel, [job.descriptor])[0] for job in jobs]
     heard = {}
     # Many times what it takes at one beat per cycle.
     patience = 10_000 + sum(job.source.size for job in jobs)
+    end = simulated.cycle + patience
     while len(heard) < len(jobs):
         simulated.run_until_irq(patience)
-        status = simulated.read_register(address("IRQ_STATUS"))
-        for job in jobs:
-            if status & _DONE[job.channel]:
-                heard[job.channel] = simulated.cycle
-        simulated.write_register(address("IRQ_STATUS"), status)
-        if any(status & bit for bit in _HALTED.values()):
+        reasons = registers.get("IRQ_STATUS")
+        new = {
+            job.channel for job in jobs if reasons[f"{job.channel.name}_DONE"]} - heard.keys()
+        heard |= dict.fromkeys(new, simulated.cycle)
+        # The interrupt is high for a few cycles more.
+        registers.set("IRQ_STATUS", **reasons)
+        if any(reasons[f"{channel.name}_ERROR"] for channel in Channel):
             device.wait(tickets)
+        if not new and simulated.cycle > end:
+            missing = " and ".join(job.name for job in jobs if job.channel not in heard)
+            raise Mismatch(
+                f"{missing}: the interrupt stays high, and IRQ_STATUS does not say that it is done")
     simulated.stop_trace()
     events = simulated.trace()
     return [

@@ -9,6 +9,7 @@ from opencdma.spec.registers import ENGINE
 
 from .backend import Backend
 from .errors import EngineError
+from .registers import Registers
 
 __all__ = ["Capabilities"]
 
@@ -67,25 +68,23 @@ class Capabilities:
         EngineError
             If there is none.
         """
-        words = {name: backend.read_register(ENGINE[name].offset) for name in (
-            "IDENT", "VERSION", "BUILD_ID", "CAPS_PORTS", "CAPS_FEATURES", "CAPS_FORMATS",
-            "CAPS_BURSTS")}
-        ident = ENGINE["IDENT"].reset
-        if words["IDENT"] != ident:
+        registers = Registers(backend, ENGINE)
+        ident, expected = registers.read("IDENT"), ENGINE["IDENT"].reset
+        if ident != expected:
             raise EngineError(
-                f"Register IDENT must be {ident:#x}, not {words['IDENT']:#x}: there is no engine")
+                f"Register IDENT must be {expected:#x}, not {ident:#x}: there is no engine")
         version, ports, features, bursts = (
-            ENGINE[name].unpack(words[name])
+            registers.get(name)
             for name in ("VERSION", "CAPS_PORTS", "CAPS_FEATURES", "CAPS_BURSTS"))
+        formats = registers.read("CAPS_FORMATS")
         sizes = features.pop("ELEMENT_SIZES")
         return cls(
             version=(version["MAJOR"], version["MINOR"], version["PATCH"]),
-            build_id=words["BUILD_ID"],
+            build_id=registers.read("BUILD_ID"),
             dev_width=1 << ports["LOG2_DEV_WIDTH"], host_width=1 << ports["LOG2_HOST_WIDTH"],
             address_bits=ports["ADDRESS_BITS"], slots=ports["SLOTS"], channels=ports["CHANNELS"],
             element_sizes=tuple(1 << bit for bit in range(3) if sizes >> bit & 1),
-            formats=tuple(
-                format for format in FormatId if words["CAPS_FORMATS"] >> format & 1),
+            formats=tuple(format for format in FormatId if formats >> format & 1),
             read_burst=bursts["READ_BURST"], write_burst=bursts["WRITE_BURST"],
             read_buffer=bursts["READ_BUFFER"],
             **{name.lower(): bool(bit) for name, bit in features.items()})

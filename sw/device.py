@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver's front door: arrays in, compressed arrays out, and back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +21,6 @@ from opencdma.spec import (
 from .arrays import Compressed, DeviceArray, element_type_of
 from .buffers import Buffer
 from .engine import Engine
-from .errors import EngineError
 
 __all__ = ["Device"]
 
@@ -76,29 +77,25 @@ class Device(Engine):
             If a memory has no room for it.
         TransferError
             If the engine could not do it.
+        ChannelHaltedError, TimeoutError
+            If it did not get so far. It may still do it: the memory that this takes is given back
+            once it has, or at a reset.
         """
-        if not isinstance(array, DeviceArray):
-            placed = self.place(array)
-            try:
-                return self.compress(
-                    placed, format=format, raw_if_larger=raw_if_larger, verify=verify)
-            finally:
-                self.free(placed)
         if verify and not self._capabilities.verify:
             raise ValueError("This engine has no second decoder; compress without 'verify'")
-        descriptor = self._encoding(
-            Opcode.COMPRESS_VERIFY if verify else Opcode.COMPRESS, array, format)
-        room = array.nbytes
-        if not raw_if_larger:
-            room = min(_bound(array.nbytes, array.dtype.itemsize), 0xFFFF_FFFF)
-        buffer = self.allocate("host", room)
-        try:
-            record = self._one(
-                Channel.OFFLOAD, descriptor, dst_addr=buffer.address, max_dst_len=room,
-                flags=Flag.RAW_IF_LARGER if raw_if_larger else 0)
-        except EngineError:
-            self.free(buffer)
-            raise
+        with self._borrowing() as borrowed:
+            array = self._placed(array, borrowed)
+            descriptor = self._encoding(
+                Opcode.COMPRESS_VERIFY if verify else Opcode.COMPRESS, array, format)
+            room = array.nbytes
+            if not raw_if_larger:
+                room = min(_bound(array.nbytes, array.dtype.itemsize), 0xFFFF_FFFF)
+            buffer = self.allocate("host", room)
+            borrowed.append(buffer)
+            record = self._one(Channel.OFFLOAD, replace(
+                descriptor, dst_addr=buffer.address, max_dst_len=room,
+                flags=Flag.RAW_IF_LARGER if raw_if_larger else 0), borrowed)
+            borrowed.remove(buffer)
         return Compressed(
             self._buffers.shrink(buffer, record.bytes_out), FormatId(record.format_id),
             array.dtype, array.shape, record.crc32, record.nonzeros)
@@ -121,25 +118,26 @@ class Device(Engine):
             If device memory has no room for it.
         TransferError
             If the encoding is damaged, or the engine could not read or write.
+        ChannelHaltedError, TimeoutError
+            As :meth:`compress`.
         """
         length = compressed.raw_length
         if into is not None and into.nbytes != length:
             raise ValueError(f"Array to receive must have {length} bytes, not {into.nbytes}")
-        target = into or DeviceArray(
-            self.allocate("dev", length), compressed.dtype, compressed.shape)
-        descriptor = Descriptor(
-            opcode=Opcode.DECOMPRESS, src_addr=compressed.buffer.address,
-            src_len=compressed.length, dst_addr=target.buffer.address, max_dst_len=length,
-            format_id=compressed.format, element_type=compressed.element_type)
-        changes = {}
-        if self._capabilities.crc:
-            changes = {"flags": Flag.CHECK_CRC, "expected_crc": compressed.crc32}
-        try:
-            self._one(Channel.PREFETCH, descriptor, **changes)
-            return self.fetch(target)
-        finally:
+        with self._borrowing() as borrowed:
             if into is None:
-                self.free(target)
+                into = DeviceArray(
+                    self.allocate("dev", length), compressed.dtype, compressed.shape)
+                borrowed.append(into.buffer)
+            check = {}
+            if self._capabilities.crc:
+                check = {"flags": Flag.CHECK_CRC, "expected_crc": compressed.crc32}
+            self._one(Channel.PREFETCH, Descriptor(
+                opcode=Opcode.DECOMPRESS, src_addr=compressed.buffer.address,
+                src_len=compressed.length, dst_addr=into.buffer.address, max_dst_len=length,
+                format_id=compressed.format, element_type=compressed.element_type, **check),
+                borrowed)
+            return self.fetch(into)
 
     def measure(
         self, array: np.ndarray | DeviceArray, *, format: str | FormatId = FormatId.ZVC,
@@ -148,16 +146,12 @@ class Device(Engine):
 
         Raises
         ------
-        ValueError, OutOfMemoryError, TransferError
+        ValueError, OutOfMemoryError, TransferError, ChannelHaltedError, TimeoutError
             As :meth:`compress`.
         """
-        if not isinstance(array, DeviceArray):
-            placed = self.place(array)
-            try:
-                return self.measure(placed, format=format)
-            finally:
-                self.free(placed)
-        return self._one(Channel.OFFLOAD, self._encoding(Opcode.MEASURE, array, format))
+        with self._borrowing() as borrowed:
+            descriptor = self._encoding(Opcode.MEASURE, self._placed(array, borrowed), format)
+            return self._one(Channel.OFFLOAD, descriptor, borrowed)
 
     def copy(self, source: Buffer, destination: Buffer, length: int | None = None) -> Record:
         """Copy bytes from one memory to the other.
@@ -172,7 +166,7 @@ class Device(Engine):
         Raises
         ------
         ValueError
-            If both are in one memory.
+            If both are in one memory, or one of them is shorter.
         TransferError
             If the engine could not do it.
         """
@@ -180,9 +174,15 @@ class Device(Engine):
             raise ValueError(
                 f"Source and destination must be in different memories, not both in "
                 f"{source.memory!r}")
+        length = source.size if length is None else length
+        most = min(source.size, destination.size)
+        if not 0 <= length <= most:
+            raise ValueError(
+                f"Length must be 0 to {most} bytes, as the source has {source.size} and the "
+                f"destination {destination.size}, not {length!r}")
         return self._one(_towards(destination), Descriptor(
             opcode=Opcode.COPY, src_addr=source.address, dst_addr=destination.address,
-            src_len=source.size if length is None else length, max_dst_len=destination.size))
+            src_len=length, max_dst_len=destination.size))
 
     def fill(self, buffer: Buffer, pattern: bytes = b"\0") -> Record:
         """Fill a buffer with a pattern of 1, 2, 4 or 8 bytes.
@@ -200,10 +200,43 @@ class Device(Engine):
             opcode=Opcode.FILL, src_addr=int.from_bytes(pattern * (8 // len(pattern)), "little"),
             dst_addr=buffer.address, src_len=buffer.size, max_dst_len=buffer.size))
 
-    def _one(self, channel: Channel, descriptor: Descriptor, **changes: int) -> Record:
-        """Submit a descriptor with some fields changed, and wait for it."""
-        record, = self.wait(self.submit(channel, [replace(descriptor, **changes)]))
+    @contextmanager
+    def _borrowing(self) -> Iterator[list[Buffer]]:
+        """Yield a list for buffers that are given back behind the ``with``."""
+        borrowed = []
+        try:
+            yield borrowed
+        finally:
+            for buffer in borrowed:
+                self.free(buffer)
+
+    def _one(
+        self, channel: Channel, descriptor: Descriptor, borrowed: list[Buffer] | None = None,
+    ) -> Record:
+        """Submit a descriptor, wait for it, and return its outcome.
+
+        If there is none yet, the engine may still use what was borrowed for it: then the list is
+        emptied, and its buffers are given back when the descriptor is done.
+        """
+        # The engine hears of it once it is certain what becomes of the buffers.
+        ticket, = self._queue_up(channel, [descriptor])
+        try:
+            record, = self.wait(ticket)
+        finally:
+            if borrowed and not ticket.done:
+                for buffer in borrowed:
+                    ticket.when_done(lambda buffer=buffer: self.free(buffer))
+                borrowed.clear()
         return record
+
+    def _placed(
+        self, array: np.ndarray | DeviceArray, borrowed: list[Buffer],
+    ) -> DeviceArray:
+        """Return an array that is in device memory; room that it takes there is borrowed."""
+        if not isinstance(array, DeviceArray):
+            array = self.place(array)
+            borrowed.append(array.buffer)
+        return array
 
     def _encoding(
         self, opcode: Opcode, array: DeviceArray, format: str | FormatId,

@@ -10,11 +10,12 @@ from .backend import Backend
 from .buffers import Buffer, Buffers
 from .capabilities import Capabilities
 from .errors import EngineError, TransferError
-from .queues import ChannelRegisters, DirectQueue, Queue, RingQueue, Ticket
+from .queues import DirectQueue, Queue, RingQueue, Ticket
+from .registers import ChannelRegisters
 
 __all__ = ["Engine"]
 
-#: Looks at memory per look at the registers, while waiting.
+#: Looks at what is done per look at whether the channel has stopped, while waiting.
 _LOOKS = 16
 
 
@@ -42,18 +43,29 @@ class Engine:
         self._capabilities = Capabilities.read(backend)
         self._buffers = Buffers(backend)
         self._direction = Channel.OFFLOAD
-        self._registers = [
-            ChannelRegisters(backend, number) for number in range(self._capabilities.channels)]
         self._queues = [
-            self._queue(number, registers, ring)
-            for number, registers in enumerate(self._registers)]
-        for number in range(self._capabilities.channels):
-            self.reset(Channel(number))
+            self._queue(number, ring) for number in range(self._capabilities.channels)]
+        for queue in self._queues:
+            self.reset(queue.channel)
 
-    def _queue(self, number: int, registers: ChannelRegisters, ring: int) -> Queue:
+    def _queue(self, number: int, ring: int) -> Queue:
+        registers = ChannelRegisters(self._backend, number)
         if self._capabilities.rings:
             return RingQueue(Channel(number), registers, self._backend, self._buffers, ring)
         return DirectQueue(Channel(number), registers)
+
+    def _queue_of(self, channel: Channel) -> Queue:
+        """Return the queue of a channel: in a shared build that of the one, for both.
+
+        Raises
+        ------
+        ValueError
+            If there is no such channel.
+        """
+        if channel not in list(Channel):
+            names = " or ".join(f"{item.name} ({item.value})" for item in Channel)
+            raise ValueError(f"Channel must be {names}, not {channel!r}")
+        return self._queues[0 if self._capabilities.shared else channel]
 
     @property
     def backend(self) -> Backend:
@@ -77,6 +89,7 @@ class Engine:
         OutOfMemoryError
             If the memory has no piece as long.
         """
+        self._poll()
         return self._buffers.allocate(memory, size)
 
     def free(self, buffer: Buffer) -> None:
@@ -85,6 +98,7 @@ class Engine:
 
     def available(self, memory: str) -> int:
         """Return the bytes of a memory that are not in use."""
+        self._poll()
         return self._buffers.available(memory)
 
     def read(self, buffer: Buffer) -> bytes:
@@ -113,23 +127,22 @@ class Engine:
         -------
         list of :class:`~opencdma.sw.queues.Ticket`
             One for each, to ask what became of it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such channel.
+        ChannelHaltedError, TimeoutError
+            If the one channel of a shared build has to turn, and does not finish what it has.
         """
-        descriptors = list(descriptors)
-        if self._capabilities.shared:
-            if any(item.opcode in (Opcode.COPY, Opcode.FILL) for item in descriptors):
-                self._turn(channel)
-            channel = Channel.OFFLOAD
-        queue = self._queues[channel]
-        tickets = [Ticket(Channel(channel), descriptor) for descriptor in descriptors]
-        for ticket in tickets:
-            queue.submit(ticket)
-        queue.poll()
+        tickets = self._queue_up(channel, descriptors)
+        self._queue_of(channel).poll()
         return tickets
 
     def poll(self, ticket: Ticket) -> Record | None:
         """Return the outcome of a descriptor, ``None`` as long as there is none."""
         if not ticket.done:
-            self._queues[ticket.channel].poll()
+            self._queue_of(ticket.channel).poll()
         return ticket.record
 
     def wait(
@@ -143,7 +156,7 @@ class Engine:
         tickets : :class:`~opencdma.sw.queues.Ticket` or a sequence of them
             What to wait for.
         timeout : :class:`float` or ``None``
-            Seconds; what the driver was made with if ``None``.
+            Seconds for all of them; what the driver was made with if ``None``.
         check : :class:`bool`
             Raise an error if one of them went wrong.
 
@@ -159,11 +172,12 @@ class Engine:
             If it takes too long.
         """
         tickets = [tickets] if isinstance(tickets, Ticket) else list(tickets)
+        start = time.monotonic()
         for ticket in tickets:
-            queue = self._queues[ticket.channel]
             self._until(
                 lambda ticket=ticket: self.poll(ticket) is not None or ticket.done,
-                f"descriptor with tag {ticket.descriptor.tag}", timeout, queue.check)
+                f"descriptor with tag {ticket.descriptor.tag}", timeout, start,
+                self._queue_of(ticket.channel))
         for ticket in tickets:
             if ticket.lost:
                 raise EngineError(
@@ -174,48 +188,102 @@ class Engine:
         return [ticket.record for ticket in tickets]
 
     def resume(self, channel: Channel) -> None:
-        """Let a channel that halted go on."""
-        self._registers[channel].set("COMMAND", RESUME=1)
+        """Let a channel that halted go on.
+
+        Raises
+        ------
+        ValueError
+            If there is no such channel.
+        """
+        queue = self._queue_of(channel)
+        # What it has done without a record is behind it: its place in the ring will be used again.
+        queue.poll()
+        queue.registers.set("COMMAND", RESUME=1)
 
     def reset(self, channel: Channel) -> None:
         """Reset a channel and set it up again. The outcomes of what waits for it are lost.
 
         Raises
         ------
+        ValueError
+            If there is no such channel.
         TimeoutError
             If the channel does not get to the end of it, as a memory does not answer.
         """
-        registers = self._registers[channel]
-        registers.set("COMMAND", RESET=1)
+        queue = self._queue_of(channel)
+        queue.registers.set("COMMAND", RESET=1)
         self._until(
-            lambda: not registers.get("STATUS")["RESETTING"], f"reset of {channel.name}", None)
-        self._queues[channel].set_up(direction=self._direction)
+            lambda: not queue.registers.get("STATUS")["RESETTING"],
+            f"reset of {queue.channel.name}")
+        queue.set_up(direction=self._direction)
+
+    def _queue_up(self, channel: Channel, descriptors: Iterable[Descriptor]) -> list[Ticket]:
+        """Do as :meth:`submit`, but leave it to the next poll to tell the engine."""
+        queue = self._queue_of(channel)
+        descriptors = list(descriptors)
+        if self._capabilities.shared and any(
+                item.opcode in (Opcode.COPY, Opcode.FILL) for item in descriptors):
+            self._turn(Channel(channel))
+        tickets = [Ticket(queue.channel, descriptor) for descriptor in descriptors]
+        for ticket in tickets:
+            queue.submit(ticket)
+        return tickets
+
+    def _poll(self) -> None:
+        """Take all outcomes that there are, so that memory comes back that waits for them."""
+        for queue in self._queues:
+            queue.poll()
 
     def _turn(self, direction: Channel) -> None:
         """Choose which way the one channel of a shared build copies and fills."""
         if self._direction == direction:
             return
-        queue, registers = self._queues[0], self._registers[0]
+        queue = self._queue_of(direction)
 
         def idle() -> bool:
             queue.poll()
-            return queue.empty and registers.get("STATUS")["IDLE"]
+            return queue.empty and queue.registers.get("STATUS")["IDLE"]
 
-        self._until(idle, "end of what goes the other way", None, queue.check)
-        self._direction = Channel(direction)
-        queue.turn(self._direction)
+        self._until(idle, "end of what goes the other way", queue=queue)
+        self._direction = direction
+        queue.turn(direction)
 
     def _until(
-        self, reached: Callable[[], bool], what: str, timeout: float | None,
-        check: Callable[[], None] | None = None,
+        self, reached: Callable[[], bool], what: str, timeout: float | None = None,
+        start: float | None = None, queue: Queue | None = None,
     ) -> None:
+        """Let time pass until something is the case.
+
+        Parameters
+        ----------
+        reached : ``reached() -> bool``
+            Looks whether it is.
+        what : :class:`str`
+            Its name.
+        timeout : :class:`float` or ``None``
+            Seconds; what the driver was made with if ``None``.
+        start : :class:`float` or ``None``
+            When they began, by :func:`time.monotonic`; now if ``None``.
+        queue : :class:`~opencdma.sw.queues.Queue` or ``None``
+            What has to get on for that.
+
+        Raises
+        ------
+        ChannelHaltedError
+            If the channel of the queue halted first.
+        TimeoutError
+            If it takes too long.
+        """
         timeout = self._timeout if timeout is None else timeout
-        end = time.monotonic() + timeout
+        end = (time.monotonic() if start is None else start) + timeout
         looks = 0
         while not reached():
             looks += 1
-            if check is not None and looks % _LOOKS == 0:
-                check()
+            if queue is not None and looks % _LOOKS == 0:
+                halt = queue.halt()
+                # It may have been the last thing that the channel did.
+                if halt is not None and not reached():
+                    raise halt
             if time.monotonic() > end:
                 raise TimeoutError(f"Waited {timeout} seconds for the {what}, in vain")
             self._backend.advance()

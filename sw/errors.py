@@ -7,10 +7,11 @@ __all__ = ["ChannelHaltedError", "EngineError", "TransferError"]
 
 _CORRECT = "correct the descriptor"
 _RETRY = "submit it again"
+_DAMAGED = "the source is damaged"
 
 #: What to do about an outcome.
 _ADVICE = {
-    Status.DATA_ERROR: "the source is damaged, or a length or the format is not that of its record",
+    Status.DATA_ERROR: f"{_DAMAGED}, or a length or the format is not that of its record",
     Status.DST_OVERFLOW: "try again with {record.bytes_out} bytes of room",
     Status.BAD_OPCODE: f"{_CORRECT}: the channel or the build does not know the opcode",
     Status.BAD_FLAGS: f"{_CORRECT}: a flag does not go with the opcode or the build",
@@ -34,16 +35,27 @@ _ADVICE = {
     Status.INTERNAL: "the engine failed a check of itself; report it",
 }
 
+#: The same about comparisons of whole transfers, which have no position.
+_COMPARED = {
+    ErrorCode.CRC: f"{_DAMAGED}, or the expected CRC is not that of its raw data",
+    ErrorCode.VERIFY: "the engine encoded wrongly; report it",
+}
+
+#: What to do about a channel that halted, unless the record of a descriptor says it.
+_HALTS = {
+    **{status: _ADVICE[status] for status in (
+        Status.DESC_FETCH, Status.RECORD_WRITE, Status.RING_ERROR, Status.TIMEOUT)},
+    Status.RECORD_ADDR: (
+        "the place of its record is in its destination or outside the window of records, so it has "
+        "none; resume goes on behind it"),
+    Status.ABORTED: "it was aborted; resume goes on with what is still in the ring",
+}
+
 
 def _name(enumeration, number: int) -> str:
     """Return the name of a member, or the number if there is none."""
     known = [member.name for member in enumeration if member == number]
     return known[0] if known else f"{number:#04x}"
-
-
-#: What halts a channel without being the outcome of a descriptor that asked for that.
-_HALTS = (
-    Status.DESC_FETCH, Status.RECORD_WRITE, Status.RING_ERROR, Status.TIMEOUT, Status.ABORTED)
 
 
 class EngineError(RuntimeError):
@@ -68,11 +80,14 @@ class TransferError(EngineError):
 
     def __str__(self) -> str:
         status = _name(Status, self.record.status)
+        advice = _ADVICE.get(self.record.status, "the driver does not know this status")
         if self.record.error_code:
             status += f", {_name(ErrorCode, self.record.error_code)}"
         if self.record.status == Status.DATA_ERROR:
-            status += f" at byte {self.record.fault_addr}"
-        advice = _ADVICE.get(self.record.status, "the driver does not know this status")
+            if self.record.error_code in _COMPARED:
+                advice = _COMPARED[self.record.error_code]
+            else:
+                status += f" at byte {self.record.fault_addr}"
         return (
             f"{_name(Opcode, self.descriptor.opcode)} with tag {self.descriptor.tag} ended with "
             f"{status}: {advice.format(record=self.record)}")
@@ -102,9 +117,8 @@ class ChannelHaltedError(EngineError):
         self.address = address
 
     def __str__(self) -> str:
-        advice = "its record says more"
-        if self.status in _HALTS:
-            advice = _ADVICE[self.status]
+        advice = _HALTS.get(
+            self.status, "its record, if it has one, says more; resume goes on behind it")
         return (
             f"Channel {self.channel.name} halted at descriptor {self.index} with "
             f"{_name(Status, self.status)}, address {self.address:#x}: {advice}")

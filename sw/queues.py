@@ -2,16 +2,17 @@
 """Descriptors on their way to a channel and back: through a ring, or through registers."""
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from opencdma.spec import Channel, Descriptor, Flag, Record, Status
-from opencdma.spec.registers import CHANNEL, CHANNEL_BASE
 
 from .backend import Backend
 from .buffers import Buffers
 from .errors import ChannelHaltedError
+from .registers import ChannelRegisters
 
-__all__ = ["ChannelRegisters", "DirectQueue", "Queue", "RingQueue", "Ticket"]
+__all__ = ["DirectQueue", "Queue", "RingQueue", "Ticket"]
 
 _COUNTER = 1 << 32
 
@@ -36,46 +37,25 @@ class Ticket:
     descriptor: Descriptor
     record: Record | None = None
     lost: bool = False
+    _actions: list[Callable[[], None]] = field(default_factory=list, init=False, repr=False)
 
     @property
     def done(self) -> bool:
-        """Nothing more will become of it."""
+        """Nothing more will become of it: the engine does not use its memory any more."""
         return self.lost or self.record is not None
 
+    def when_done(self, action: Callable[[], None]) -> None:
+        """Have something called, once, when it is done: at once if it is."""
+        if self.done:
+            action()
+        else:
+            self._actions.append(action)
 
-class ChannelRegisters:
-    """Registers of a channel by their names.
-
-    Parameters
-    ----------
-    backend : :class:`~opencdma.sw.backend.Backend`
-        The engine.
-    number : :class:`int`
-        Which channel.
-    """
-
-    def __init__(self, backend: Backend, number: int):
-        self._backend = backend
-        self._base = CHANNEL_BASE[number]
-
-    def read(self, name: str) -> int:
-        """Return a register of one or two words."""
-        return sum(
-            self._backend.read_register(self._base + offset) << 32 * word
-            for word, offset in enumerate(CHANNEL[name].offsets))
-
-    def write(self, name: str, value: int) -> None:
-        """Write a register of one or two words."""
-        for word, offset in enumerate(CHANNEL[name].offsets):
-            self._backend.write_register(self._base + offset, value >> 32 * word & 0xFFFF_FFFF)
-
-    def set(self, name: str, **fields: int) -> None:
-        """Write a register, its fields by their names and the others 0."""
-        self.write(name, CHANNEL[name].pack(**fields))
-
-    def get(self, name: str) -> dict[str, int]:
-        """Return a register's fields by their names."""
-        return CHANNEL[name].unpack(self.read(name))
+    def finish(self, record: Record | None) -> None:
+        """Set its outcome, ``None`` if that is lost, and call what waits for it."""
+        self.record, self.lost = record, record is None
+        while self._actions:
+            self._actions.pop(0)()
 
 
 class Queue:
@@ -96,6 +76,16 @@ class Queue:
         self._under_way: deque[Ticket] = deque()
 
     @property
+    def channel(self) -> Channel:
+        """Which channel."""
+        return self._channel
+
+    @property
+    def registers(self) -> ChannelRegisters:
+        """Its registers."""
+        return self._registers
+
+    @property
     def empty(self) -> bool:
         """All descriptors are done."""
         return not self._waiting and not self._under_way
@@ -106,11 +96,12 @@ class Queue:
 
     def set_up(self, *, direction: Channel) -> None:
         """Set the registers of a channel that was reset. What was submitted is lost."""
-        for ticket in (*self._under_way, *self._waiting):
-            ticket.lost = True
+        self.turn(direction)
+        lost = *self._under_way, *self._waiting
         self._under_way.clear()
         self._waiting.clear()
-        self.turn(direction)
+        for ticket in lost:
+            ticket.finish(None)
 
     def turn(self, direction: Channel) -> None:
         """Choose which way the channel of a shared build copies and fills, while it is idle."""
@@ -120,25 +111,19 @@ class Queue:
         """Take the outcomes that there are, and give the engine what it has room for."""
         raise NotImplementedError
 
-    def check(self) -> None:
-        """Look whether the channel gets on.
+    def halt(self) -> ChannelHaltedError | None:
+        """Return why the channel does not get on, ``None`` if it does.
 
-        Raises
-        ------
-        ChannelHaltedError
-            If it halted.
+        Outcomes may have come until it stopped: :meth:`poll` once more to know all of them.
         """
         status = self._registers.get("STATUS")
-        if status["HALTED"] or status["LATCHED"]:
-            self._take_stock()
-            error = self._registers.get("ERROR")
-            raise ChannelHaltedError(
-                self._channel, error["STATUS"], error["ERROR_CODE"],
-                self._registers.read("ERROR_INDEX"), self._registers.read("ERROR_ADDR"))
-
-    def _take_stock(self) -> None:
-        """Take what outcomes can be had of a channel that halted."""
-        self.poll()
+        # One that is latched may never halt: it does not if its records are not taken.
+        if not status["HALTED"] and not status["LATCHED"]:
+            return None
+        error = self._registers.get("ERROR")
+        return ChannelHaltedError(
+            self._channel, error["STATUS"], error["ERROR_CODE"],
+            self._registers.read("ERROR_INDEX"), self._registers.read("ERROR_ADDR"))
 
 
 class RingQueue(Queue):
@@ -185,18 +170,27 @@ class RingQueue(Queue):
 
     def poll(self) -> None:
         """Take the outcomes that there are, and give the engine what it has room for."""
+        if self.empty:
+            return
+        # HEAD first, and the records after it: what HEAD has passed has its record by then, or
+        # will never have one.
+        head = self._registers.read("HEAD")
         while self._under_way:
-            record = self._record(self._tail - len(self._under_way))
-            if record.status == Status.PENDING:
+            counter = self._tail - len(self._under_way)
+            record = self._record(counter)
+            if record.status != Status.PENDING:
+                self._under_way.popleft().finish(record)
+            elif 0 < (head - counter) % _COUNTER <= self._size:
+                self._under_way.popleft().finish(None)
+            else:
                 break
-            self._under_way.popleft().record = record
-        if self._waiting:
-            self._refill()
+        self._refill(head)
 
-    def _refill(self) -> None:
+    def _refill(self, head: int) -> None:
         # A record can be seen before HEAD has moved, and HEAD is what the engine goes by.
-        free = self._size - (self._tail - self._registers.read("HEAD")) % _COUNTER
-        for _ in range(min(free, len(self._waiting))):
+        free = self._size - (self._tail - head) % _COUNTER
+        count = min(free, len(self._waiting))
+        for _ in range(count):
             ticket = self._waiting.popleft()
             record = self._record_address(self._tail)
             flags = ticket.descriptor.flags & ~Flag.RECORD_ON_ERROR_ONLY | Flag.WRITE_RECORD
@@ -206,21 +200,8 @@ class RingQueue(Queue):
             self._host.write(self._ring + Descriptor.BYTES * slot, descriptor.pack())
             self._under_way.append(ticket)
             self._tail += 1
-        if free:
+        if count > 0:
             self._registers.write("TAIL", self._tail % _COUNTER)
-
-    def _take_stock(self) -> None:
-        # Read first: descriptors may go on completing.
-        head = self._registers.read("HEAD")
-        done = len(self._under_way) - (self._tail - head) % _COUNTER
-        for _ in range(done):
-            ticket = self._under_way[0]
-            record = self._record(self._tail - len(self._under_way))
-            if record.status == Status.PENDING:
-                ticket.lost = True
-            else:
-                ticket.record = record
-            self._under_way.popleft()
 
     def _record_address(self, counter: int) -> int:
         return self._records + Record.BYTES * (counter % self._size)
@@ -234,14 +215,18 @@ class DirectQueue(Queue):
 
     def poll(self) -> None:
         """Take the outcome that there is, and give the engine the next descriptor."""
+        if self.empty:
+            return
         status = self._registers.get("STATUS")
         if status["BUSY"]:
             return
         if self._under_way:
             words = (self._registers.read(f"RESULT{word}") for word in range(8))
-            self._under_way.popleft().record = Record.unpack(
-                b"".join(word.to_bytes(4, "little") for word in words))
-        if self._waiting and not status["HALTED"]:
+            record = Record.unpack(b"".join(word.to_bytes(4, "little") for word in words))
+            # A reset clears it, even one that took so long that nobody waited for its end.
+            self._under_way.popleft().finish(None if record.status == Status.PENDING else record)
+        # Only who sees the channel idle sees whether it has halted; until then it ignores START.
+        if self._waiting and status["IDLE"] and not status["HALTED"]:
             ticket = self._waiting.popleft()
             # The registers tell the outcome; no memory is needed for a record.
             flags = ticket.descriptor.flags & ~(Flag.WRITE_RECORD | Flag.RECORD_ON_ERROR_ONLY)

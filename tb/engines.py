@@ -142,3 +142,16 @@ class SlowDevice:
         self._time += 1
         if self._late and self._time % self._period == 0:
             self._device.write_register(*self._late.pop(0))
+
+
+class LateDevice(SlowDevice):
+    """A backend in which a channel works only while its STATUS is read."""
+
+    def read_register(self, offset):
+        if offset >= 0x100 and offset & 0xFF == 0x08:
+            while self._late:
+                self._device.write_register(*self._late.pop(0))
+        return self._device.read_register(offset)
+
+    def advance(self):
+        pass

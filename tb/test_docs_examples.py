@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engines import LateDevice
 
 from opencdma.golden import zvc
 from opencdma.golden.device import GoldenDevice
 from opencdma.sim.device import SimulatedDevice
-from opencdma.spec import Config, FormatId, Record, Status
+from opencdma.spec import Channel, Config, Descriptor, Flag, FormatId, Opcode, Record, Status
+from opencdma.spec.registers import CHANNEL
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "sw" / "examples"
@@ -61,6 +63,31 @@ def test_ring_in_python_on_rtl():
     assert length == len(zvc.encode(raw))
 
 
+@pytest.mark.xdist_group("opencdma_ecp5")
+@pytest.mark.parametrize(("memory", "channel"), [("dev", "R"), ("host", "W"), ("host", "B")])
+def test_ring_in_python_on_a_memory_that_does_not_answer(memory, channel):
+    """Of these, only the first one lets the channel write its records, and halt."""
+    example = runpy.run_path(str(EXAMPLES / "ring.py"))
+    engine = SimulatedDevice()
+    ring = example["Ring"](engine, Channel.OFFLOAD, HOST)
+    ring.write("TIMEOUT", 8)
+    engine.mute(memory, channel)
+    record = ring.submit(Descriptor(
+        opcode=Opcode.COPY, src_addr=DEV, src_len=64, dst_addr=HOST + 0x8000, max_dst_len=64))
+    if memory == "dev":
+        assert ring.wait(record).status == Status.TIMEOUT
+    else:
+        with pytest.raises(example["Halted"], match="TIMEOUT"):
+            ring.wait(record)
+
+
+def test_ring_in_python_looks_again_when_the_channel_has_halted():
+    example = runpy.run_path(str(EXAMPLES / "ring.py"))
+    ring = example["Ring"](LateDevice(GoldenDevice(), 1), Channel.OFFLOAD, HOST)
+    record = ring.submit(Descriptor(opcode=9, flags=Flag.STOP_ON_ERROR))
+    assert ring.wait(record).status == Status.BAD_OPCODE
+
+
 # --- C -------------------------------------------------------------------------------------------
 
 
@@ -103,6 +130,7 @@ uint8_t *platform_host;
 uint64_t platform_host_address;
 uint32_t platform_read(uint32_t offset) { return reads(offset); }
 void platform_write(uint32_t offset, uint32_t value) { writes(offset, value); }
+void platform_read_barrier(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 void test_set_up(uint32_t (*read)(uint32_t), void (*write)(uint32_t, uint32_t), void *memory,
                  uint64_t address) {
     reads = read; writes = write; platform_host = memory; platform_host_address = address;
@@ -118,7 +146,9 @@ def library(tmp_path_factory):
         "gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
         "-I", str(EXAMPLES), "-I", str(ROOT / "sw" / "include"), str(folder / "harness.c"),
         "-o", str(folder / "example.so")], check=True)
-    return ctypes.CDLL(str(folder / "example.so"))
+    example = ctypes.CDLL(str(folder / "example.so"))
+    example.offload.restype = example.prefetch.restype = ctypes.c_uint8
+    return example
 
 
 def in_memory(record) -> Record:
@@ -169,3 +199,24 @@ def test_ring_in_c_tells_what_is_wrong(library):
     assert library.offload(
         wide(DEV), raw.nbytes, wide(HOST + 0x4000), 64, 65, into) == Status.PENDING
     assert platform.device.read_register(0x10C) & 0xFF == Status.RECORD_ADDR
+
+
+def test_ring_in_c_on_a_memory_that_does_not_answer(library):
+    """There is no record, the channel is latched, and never idle."""
+
+    class Latched(Platform):
+        def _read(self, offset):
+            if offset == 0x108:
+                return CHANNEL["STATUS"].pack(LATCHED=1)
+            return super()._read(offset)
+
+        def _write(self, offset, value):
+            if offset != 0x12C: # the doorbell
+                super()._write(offset, value)
+
+    platform = Latched(library)
+    library.ring_set_up(0)
+    out, wide = ctypes.create_string_buffer(Record.BYTES), ctypes.c_uint64
+    assert library.offload(
+        wide(DEV), 64, wide(HOST + 0x4000), 64, 65, out) == Status.PENDING
+    assert platform.device.log == []

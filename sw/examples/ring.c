@@ -2,8 +2,14 @@
 // The engine by hand, in C: a ring for each channel, a tensor out to host memory and back.
 //
 // The platform gives what is declared first. On a processor that sees registers and host memory,
-// the two functions are accesses to volatile words; barriers belong into them where the processor
-// reorders.
+// platform_read() and platform_write() are accesses to volatile words. Where the processor reorders
+// there are barriers in them: memory is read after the register that was read before it, and
+// written before the register that is written behind it, as with readl() and writel() of Linux.
+//
+// platform_read_barrier() lets no read of memory behind it be done before one in front of it, by
+// the compiler or the processor: dma_rmb() of Linux, atomic_thread_fence(memory_order_acquire)
+// between caches that are coherent. Without it, the parts of a record could be older than its
+// status.
 
 #include <stddef.h>
 #include <string.h>
@@ -12,6 +18,7 @@
 
 uint32_t platform_read(uint32_t offset);              // a register
 void platform_write(uint32_t offset, uint32_t value);
+void platform_read_barrier(void);
 extern uint8_t *platform_host;                        // host memory, as the processor sees it,
 extern uint64_t platform_host_address;                // and as the engine does
 
@@ -42,12 +49,17 @@ void ring_set_up(int channel)
     platform_write(REGISTER(channel, CTRL), OPENCDMA_CHANNEL__CTRL__ENABLE_bm);
 }
 
-// Do one descriptor. Returns its status, or 0 if the channel halted without a record.
+// What ends all waiting. A channel whose records are not taken is LATCHED and does not halt.
+enum { STOPPED = OPENCDMA_CHANNEL__STATUS__HALTED_bm | OPENCDMA_CHANNEL__STATUS__LATCHED_bm };
+
+// Do one descriptor. Returns its status, or 0 if the channel stopped without a record: then it has
+// to be resumed, or, if it is LATCHED, to be reset once it is DRAINED.
 uint8_t ring_do(int channel, opencdma_descriptor_t descriptor, opencdma_record_t *outcome)
 {
     uint32_t tail = platform_read(REGISTER(channel, HEAD)); // nothing else is under way
     opencdma_record_t *record = &ring_of(channel)->records[tail % SIZE];
     volatile uint32_t *status = &record->OUTCOME;
+    uint32_t seen, stopped;
 
     memset(record, 0, sizeof *record);
     descriptor.OPERATION |= (uint32_t)OPENCDMA_FLAG_WRITE_RECORD
@@ -56,13 +68,17 @@ uint8_t ring_do(int channel, opencdma_descriptor_t descriptor, opencdma_record_t
     ring_of(channel)->descriptors[tail % SIZE] = descriptor;
     platform_write(REGISTER(channel, TAIL), tail + 1);
 
-    while (!(*status & OPENCDMA_RECORD__OUTCOME__STATUS_bm))
-        if (platform_read(REGISTER(channel, STATUS)) & OPENCDMA_CHANNEL__STATUS__HALTED_bm)
-            break;
+    do { // the register first: a record that came before the channel stopped is seen
+        stopped = platform_read(REGISTER(channel, STATUS)) & STOPPED;
+        seen = *status;
+    } while (!(seen & OPENCDMA_RECORD__OUTCOME__STATUS_bm) && !stopped);
+    platform_read_barrier();
     *outcome = *record;
-    // The next descriptor takes its slot from HEAD.
-    while (!(platform_read(REGISTER(channel, STATUS)) & OPENCDMA_CHANNEL__STATUS__IDLE_bm)) { }
-    return outcome->OUTCOME & OPENCDMA_RECORD__OUTCOME__STATUS_bm;
+    outcome->OUTCOME = seen;
+    // The next descriptor takes its slot from HEAD. While LATCHED, IDLE may never come.
+    while (!(platform_read(REGISTER(channel, STATUS))
+             & (OPENCDMA_CHANNEL__STATUS__IDLE_bm | STOPPED))) { }
+    return seen & OPENCDMA_RECORD__OUTCOME__STATUS_bm;
 }
 
 // Compress, asking for more room as long as there is too little. Returns the status.

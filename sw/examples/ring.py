@@ -25,7 +25,7 @@ DEV, HOST = 0x8000_0000, 0x1000_0000
 
 
 class Halted(Exception):
-    """A channel halted: status of ERROR, and ERROR_INDEX."""
+    """A channel halted, or a memory does not answer: status of ERROR, and ERROR_INDEX."""
 
 
 class Ring:
@@ -52,8 +52,7 @@ class Ring:
     def submit(self, descriptor: Descriptor) -> int:
         """Put a descriptor into the ring, ring the doorbell, and return the record's address."""
         # A record can be visible before HEAD has moved, so HEAD says whether there is room.
-        while (self.tail - self.read("HEAD")) % 2**32 == self.SIZE:
-            self.engine.advance()
+        self.until(lambda: (self.tail - self.read("HEAD")) % 2**32 < self.SIZE)
         slot = self.tail % self.SIZE
         record = self.records + slot * Record.BYTES
         self.engine.host.write(record, bytes(Record.BYTES))  # PENDING
@@ -66,12 +65,19 @@ class Ring:
 
     def wait(self, record: int) -> Record:
         """Poll a record until it is there."""
-        while not self.engine.host.read(record, 1)[0]:
-            if CHANNEL["STATUS"].unpack(self.read("STATUS"))["HALTED"]:
+        self.until(lambda: self.engine.host.read(record, 1)[0] != Status.PENDING)
+        return Record.unpack(self.engine.host.read(record, Record.BYTES))
+
+    def until(self, reached):
+        """Let time pass until something is the case, unless the channel stops before."""
+        while not reached():
+            status = CHANNEL["STATUS"].unpack(self.read("STATUS"))
+            # A channel whose records are not taken is LATCHED and does not halt. And it may have
+            # come to what is awaited just before it stopped: look again.
+            if (status["HALTED"] or status["LATCHED"]) and not reached():
                 error = CHANNEL["ERROR"].unpack(self.read("ERROR"))
                 raise Halted(Status(error["STATUS"]), self.read("ERROR_INDEX"))
             self.engine.advance()
-        return Record.unpack(self.engine.host.read(record, Record.BYTES))
 
     def resume(self):
         """Go on behind what halted the channel."""
