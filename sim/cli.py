@@ -66,19 +66,33 @@ def _write_json(path: Path, value):
 
 @app.command()
 def verilog(
+    preset: Annotated[str | None, typer.Option(
+        help="Engine: its preset, ecp5, tiny or asic.")] = None,
     width: Annotated[int | None, typer.Option(
-        help="Bytes per beat: 8, 16, 32 (default) or 64.")] = None,
+        help="Codec: bytes per beat, 8, 16, 32 (default) or 64.")] = None,
     elements: Annotated[str | None, typer.Option(
-        help="Element sizes in bits, some of 8,16,32 (default: all).")] = None,
+        help="Codec: element sizes in bits, some of 8,16,32 (default: all).")] = None,
     ranks: Annotated[int | None, typer.Option(
-        help="Register ranks in each network (default: behind every other level).")] = None,
+        help="Codec: register ranks in each network (default: behind every other level).")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/verilog"),
 ):
-    """Emit Verilog: one configuration, or by default every width, with all element sizes and 32."""
-    from opencdma.hw.verilog import Top, emit, tops
+    """Emit Verilog: one engine or one codec.
+
+    By default the engine in every preset, and the codec in every width, with all element sizes and
+    with 32 bits alone.
+    """
+    from opencdma.hw.verilog import EngineTop, Top, emit, tops
+    from opencdma.spec import PRESETS
 
     chosen = tops()
-    if (width, elements, ranks) != (None, None, None):
+    of_codec = (width, elements, ranks) != (None, None, None)
+    if preset is not None:
+        if of_codec:
+            raise _fail("--preset is for the engine, --width, --elements and --ranks are not", 2)
+        if preset not in PRESETS:
+            raise _fail(f"Preset must be one of {', '.join(PRESETS)}, not {preset!r}", 2)
+        chosen = [EngineTop(PRESETS[preset])]
+    elif of_codec:
         width = 32 if width is None else width
         elements = "8,16,32" if elements is None else elements
         chosen = [Top(_geometry(width, elements, ranks))]

@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from opencdma.golden import zvc
 from opencdma.hw.codec import CodecGeometry
-from opencdma.hw.verilog import Top
+from opencdma.hw.verilog import EngineTop, Top
 from opencdma.sim import activations, bench
 from opencdma.sim.bench import codec, engine, tensors
 from opencdma.sim.cli import app
 from opencdma.sim.codec import SimulatedCodec
+from opencdma.spec import PRESETS
 
 pytestmark = pytest.mark.xdist_group("opencdma_ecp5")
 
@@ -81,6 +82,9 @@ def test_help():
         (["verilog", "--elements", ""], "Element sizes must be some of 8, 16 and 32 bits, not ''"),
         (["verilog", "--width", 16, "--elements", 32, "--ranks", 3],
          "Number of register ranks must be 0 to 2 for 4 lanes, not 3"),
+        (["verilog", "--preset", "xcvu"], "Preset must be one of ecp5, tiny, asic, not 'xcvu'"),
+        (["verilog", "--preset", "tiny", "--width", 8],
+         "--preset is for the engine, --width, --elements and --ranks are not"),
         (["bench", "--quick", "--docs", "x.md"],
          "--docs is for the full benchmark, not for --quick"),
     ],
@@ -100,6 +104,12 @@ def test_verilog(tmp_path):
         assert str(path) in result.stdout
         texts.append(path.read_bytes())
     assert texts[0] == texts[1] == Top(CodecGeometry(8, (4,))).verilog().encode()
+
+
+def test_verilog_of_a_preset(tmp_path):
+    assert call("verilog", "--preset", "tiny", "-o", tmp_path).exit_code == 0
+    text = (tmp_path / "opencdma_tiny.v").read_text()
+    assert text == EngineTop(PRESETS["tiny"]).verilog()
 
 
 def test_verilog_of_all_tops(tmp_path, monkeypatch):
