@@ -18,7 +18,8 @@ class Fault:
     """A region of a memory that answers with an error.
 
     A beat is refused if its bytes, from one multiple of the port's width to the next, and the
-    region overlap.
+    region overlap. Of several regions the one with the first of its bytes answers, and of those
+    that share this byte the one that is named first.
 
     Parameters
     ----------
@@ -86,6 +87,10 @@ class Memory:
         self.base = base
         self.size = size
         self._bytes = bytearray(size)
+        self.set_faults(faults)
+
+    def set_faults(self, faults: Iterable[Fault]) -> None:
+        """Replace the regions that refuse what comes through the bus."""
         self._faults = tuple(faults)
 
     def read(self, address: int, length: int) -> bytes:
@@ -184,12 +189,14 @@ class Memory:
     ) -> BusError | None:
         """Return the first refused beat of those with the bytes from ``start`` to ``stop``."""
         start -= start % width
-        errors = []
-        for low, high, kind in self._refused(writing):
-            beat = max(start, low - low % width)
-            if beat < min(stop, high):
-                errors.append(BusError(beat, kind))
-        return min(errors, key=lambda error: error.address, default=None)
+        stop += -stop % width
+        refused = [
+            (max(start, low), kind) for low, high, kind in self._refused(writing)
+            if max(start, low) < min(stop, high)]
+        if not refused:
+            return None
+        first, kind = min(refused, key=lambda region: region[0])
+        return BusError(first - first % width, kind)
 
     def _refused(self, writing: bool) -> Sequence[tuple[int, int, str]]:
         nowhere = [(0, self.base, "decerr"), (self.base + self.size, _END, "decerr")]

@@ -9,13 +9,16 @@ import numpy as np
 
 from opencdma.golden.device_memory import Fault
 
-__all__ = ["CHANNELS", "LINE", "MemoryTiming", "SimulatedMemory"]
+__all__ = ["CHANNELS", "FAULT_BYTES", "LINE", "MemoryTiming", "SimulatedMemory"]
 
 #: Channels of AXI4, in the order in which the harness numbers them.
 CHANNELS = ("AR", "R", "AW", "W", "B")
 
-#: Bytes that a fault takes or leaves as a whole; bases and sizes are multiples of it.
+#: Bytes of the widest beat: bases and sizes of memories are multiples of it.
 LINE = 64
+
+#: Bytes of the narrowest beat: bases and sizes of faults are multiples of it.
+FAULT_BYTES = 8
 
 _RESPONSES = {"slverr": 2, "decerr": 3}
 
@@ -116,7 +119,7 @@ class SimulatedMemory:
         self._ffi = ffi
         self._settings = settings
         self._array = np.zeros(size, np.uint8)
-        self._faulty = np.zeros(size // LINE, np.uint8)
+        self._faulty = np.zeros(size // FAULT_BYTES, np.uint8)
         self._writable: np.ndarray | None = None
         settings.base, settings.size = base, size
         settings.bytes, settings.faults = self._pointer(self._array), self._pointer(self._faulty)
@@ -162,27 +165,28 @@ class SimulatedMemory:
     def set_faults(self, faults: Iterable[Fault]) -> None:
         """Replace the faults by those given for this memory. Where some overlap, the first counts.
 
-        Outside the memory there is nothing but DECERR, with faults or without.
+        A beat is refused if any of its bytes is, and as the first of those. Outside the memory
+        there is nothing but DECERR, with faults or without.
 
         Raises
         ------
         ValueError
-            If one is not a multiple of 64 bytes at a multiple of 64.
+            If one is not a multiple of 8 bytes at a multiple of 8.
         """
-        lines = np.zeros_like(self._faulty)
+        faulty = np.zeros_like(self._faulty)
         for fault in reversed([fault for fault in faults if fault.memory == self.name]):
-            if fault.base % LINE or fault.size % LINE:
+            if fault.base % FAULT_BYTES or fault.size % FAULT_BYTES:
                 raise ValueError(
-                    f"Fault must be a multiple of {LINE} bytes at a multiple of {LINE}, not "
-                    f"{fault.size!r} bytes at {fault.base!r}")
+                    f"Fault must be a multiple of {FAULT_BYTES} bytes at a multiple of "
+                    f"{FAULT_BYTES}, not {fault.size!r} bytes at {fault.base!r}")
             start = max(fault.base - self.base, 0)
             end = max(fault.base + fault.size - self.base, 0)
-            where = lines[start // LINE : end // LINE]
+            where = faulty[start // FAULT_BYTES : end // FAULT_BYTES]
             for applies, shift in ((fault.reads, 0), (fault.writes, 2)):
                 if applies:
                     where &= ~(3 << shift) & 0xFF
                     where |= _RESPONSES[fault.kind] << shift
-        self._faulty[:] = lines
+        self._faulty[:] = faulty
 
     def allow_writes(self, regions: Iterable[tuple[int, int]] | None) -> None:
         """Have a run fail that writes a byte outside some regions.

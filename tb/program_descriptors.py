@@ -59,20 +59,6 @@ class Draft:
     writes_well: bool = True
     span: int = 0
 
-    @property
-    def may_read_badly(self) -> bool:
-        """What is to be read may be damaged or refused.
-
-        When a decoder or a copy to device memory comes to such a place, it is not said to the byte
-        what is written of it, nor then whether a fault there is seen.
-        """
-        return self.way is Channel.OFFLOAD or self.writes_well
-
-    @property
-    def may_write_badly(self) -> bool:
-        """What is to be written may be refused, for the same reason."""
-        return self.way is Channel.OFFLOAD or self.reads_well
-
 
 class DescriptorMaker:
     """Makes descriptors that a build can do.
@@ -251,23 +237,24 @@ class DescriptorMaker:
     def _place_source(self, draft: Draft, memory: int) -> Area:
         """Choose where a draft reads, and return the area."""
         area = source(draft.descriptor, self._config)
-        address, draft.reads_well = self._place(memory, area, draft.reads_well)
+        address, inside = self._place(memory, area)
+        draft.reads_well = draft.reads_well and inside
         self._change(draft, src_addr=address)
         return replace(area, address=address)
 
     def _place_destination(self, draft: Draft, memory: int, area: Area) -> None:
         """Choose where a draft writes an area."""
-        address, draft.writes_well = self._place(memory, area, draft.may_write_badly)
+        address, draft.writes_well = self._place(memory, area)
         self._change(draft, dst_addr=address)
         draft.span = _span(area)
 
-    def _place(self, memory: int, area: Area, end: bool) -> tuple[int, bool]:
+    def _place(self, memory: int, area: Area) -> tuple[int, bool]:
         """Return an address for an area, and whether all of it is inside the memory.
 
-        Now and then it lies across the end of the memory, if ``end``.
+        Now and then it lies across the end of the memory.
         """
         unit, span = self._unit(memory), _span(area)
-        if end and self._rng.random() < 0.02:
+        if self._rng.random() < 0.02:
             address = self._memories.take_end(memory, span, unit)
             if address is not None:
                 return address, False

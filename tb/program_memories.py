@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from opencdma.golden.descriptor_areas import Area
 from opencdma.golden.device_memory import PAGE
 
-#: Faults take whole lines, and no line is used for two things.
+#: Bytes of the widest beat: no line is used for two things, so that a fault is in the way of one.
 LINE = 64
 
 

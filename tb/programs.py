@@ -17,6 +17,7 @@ from program_run import ChannelProgram, Outcome, Program
 from opencdma.golden.descriptor_areas import destination, source
 from opencdma.golden.descriptor_rules import ChannelSettings
 from opencdma.golden.device_memory import Fault
+from opencdma.sim.memory import FAULT_BYTES
 from opencdma.spec import Channel, Config, Descriptor, Flag, Opcode, Record
 
 __all__ = ["Outcome", "Program", "compare", "random_program"]
@@ -48,7 +49,7 @@ def random_program(
         (top, top), (0, 0x4000_0000), (0x4000_0000, top)))
     memories = Memories(rng, size, bases)
     makers = [
-        _ChannelMaker(rng, config, memories, channel)
+        _ChannelMaker(rng, config, memories, channel, seed)
         for channel in list(Channel)[: config.channels]]
     # In turn, so that the places of both channels are mixed.
     lengths = [rng.randrange(1, most + 1) for _ in makers]
@@ -71,11 +72,13 @@ class _ChannelMaker:
     """Makes the program of one channel."""
 
     def __init__(
-        self, rng: random.Random, config: Config, memories: Memories, channel: Channel,
+        self, rng: random.Random, config: Config, memories: Memories, channel: Channel, seed: int,
     ):
         self._rng = rng
         self._config = config
         self._memories = memories
+        # Its own, so that which beats of a line are refused changes nothing else of a program.
+        self._part_rng = random.Random(f"{config.build_id} {seed} faults {channel}")
         self._channel = channel
         self._direction = rng.choice(list(Channel)) if config.shared else Channel.OFFLOAD
         self._maker = DescriptorMaker(rng, config, memories)
@@ -131,10 +134,10 @@ class _ChannelMaker:
             self._fault(1, descriptor.completion_addr, Record.BYTES)
         span = reads_from.end - reads_from.address
         readable, writable = 1 - _writable(draft.way), _writable(draft.way)
-        if kind in ("read", "both") and draft.may_read_badly and span:
+        if kind in ("read", "both") and span:
             draft.reads_well = False
             self._fault(readable, reads_from.address, span, writes=rng.random() < 0.5)
-        if kind in ("write", "both") and draft.may_write_badly and writes:
+        if kind in ("write", "both") and writes:
             draft.writes_well = False
             self._fault(writable, descriptor.dst_addr, draft.span, reads=rng.random() < 0.5)
         if kind == "harmless":
@@ -143,17 +146,21 @@ class _ChannelMaker:
     def _fault(
         self, memory: int, address: int, length: int, *, reads: bool = True, writes: bool = True,
     ) -> None:
-        """Have a memory refuse one or two runs of lines of some bytes."""
-        rng = self._rng
+        """Have a memory refuse one or two runs of lines of some bytes, or of beats in them."""
+        rng, part_rng = self._rng, self._part_rng
         end = min(address + length, self._memories.bases[memory] + self._memories.size)
         lines = range(address // LINE * LINE, end, LINE)
         for _ in range(rng.choice((1, 1, 2))):
             if lines:
                 first = rng.randrange(len(lines))
                 count = min(rng.choice((1, 1, 2, 5)), len(lines) - first)
+                base, size = lines[first], count * LINE
+                if part_rng.random() < 0.6:
+                    base += part_rng.randrange(0, size, FAULT_BYTES)
+                    left = lines[first] + size - base
+                    size = min(part_rng.choice((1, 1, 2, 3, 7)) * FAULT_BYTES, left)
                 self.faults.append(Fault(
-                    _NAMES[memory], lines[first], count * LINE, rng.choice(("slverr", "decerr")),
-                    reads, writes))
+                    _NAMES[memory], base, size, rng.choice(("slverr", "decerr")), reads, writes))
 
     def finish(self) -> ChannelProgram:
         """Return the program."""
@@ -220,9 +227,9 @@ class _ChannelMaker:
             return with_mistake(rng, descriptor, self._config, settings)
         reads, writes = source(descriptor, self._config), destination(descriptor, self._config)
         memories = {"completion_addr": 1}
-        if reads.row_length and draft.may_read_badly:
+        if reads.row_length:
             memories["src_addr"] = 1 - _writable(draft.way)
-        if writes.row_length and draft.may_write_badly:
+        if writes.row_length:
             memories["dst_addr"] = _writable(draft.way)
         field = rng.choice(list(memories))
         nowhere = list(areas_elsewhere(

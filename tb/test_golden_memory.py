@@ -50,6 +50,27 @@ def test_reads_end_in_front_of_the_first_refused_beat():
     assert it.fetch([(0x1085, 0)], 16) == (b"", None)
 
 
+@pytest.mark.parametrize("writing", [False, True])
+def test_first_bytes_of_a_beat_answer(writing):
+    """Where they are in several regions, the first region does."""
+    def answers(*faults):
+        it = memory(*faults, size=0x1100)
+        pieces = [(0x1000, 0x200)]
+        if writing:
+            return it.store(pieces, bytes(0x200), 64, 1)
+        return it.fetch(pieces, 64)[1]
+
+    early, late = Fault("dev", 0x1048, 8, "decerr"), Fault("dev", 0x1058, 0x70, "slverr")
+    assert answers(early) == answers(early, late) == answers(late, early) == (
+        BusError(0x1040, "decerr"))
+    assert answers(late) == BusError(0x1040, "slverr")
+    one, other = Fault("dev", 0x1080, 8, "slverr"), Fault("dev", 0x1040, 0x80, "decerr")
+    assert answers(one, other) == BusError(0x1040, "decerr")
+    one, other = Fault("dev", 0x1040, 64, "slverr"), Fault("dev", 0x1040, 8, "decerr")
+    assert answers(one, other) == BusError(0x1040, "slverr")
+    assert answers(other, one) == BusError(0x1040, "decerr")
+
+
 def test_there_is_no_memory_elsewhere():
     it = memory()
     assert it.fetch([(0x2FF0, 32)], 8) == (it.read(0x2FF0, 16), BusError(0x3000, "decerr"))

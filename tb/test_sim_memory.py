@@ -6,7 +6,7 @@ import pytest
 from harness import NARROW, WIDE, Copy, cycles, make
 from harness_dut import Sin
 
-from opencdma.golden.device_memory import Fault
+from opencdma.golden.device_memory import Fault, Memory
 from opencdma.sim.codec import SimulationError
 from opencdma.sim.device import BusChannel, Port
 from opencdma.sim.memory import CHANNELS, MemoryTiming
@@ -177,6 +177,41 @@ def test_faults_may_overlap_and_change():
     assert Copy(device).finish() == (0, 3)
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("to_dev", [False, True])
+@pytest.mark.parametrize("config", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_faults_are_those_of_the_golden_model(config, to_dev, seed):
+    """Of any multiple of 8 bytes, one beside the other, or one over the other."""
+    rng = np.random.default_rng(seed)
+    faults = [
+        Fault(memory, base + 8 * int(rng.integers(64)), 8 * int(rng.choice((1, 1, 3, 12))),
+              rng.choice(("slverr", "decerr")), *((True, False), (False, True))[rng.integers(2)])
+        for _ in range(rng.integers(1, 5))
+        for memory, base in (("dev", 0x8400), ("host", 0x2_0400))]
+    device = make(config, faults=faults)
+    memories = {}
+    for it in (device.dev, device.host):
+        mine = [fault for fault in faults if fault.memory == it.name]
+        memories[it.name] = Memory(it.base, it.size, mine)
+        memories[it.name].write(it.base, it.read(it.base, it.size))
+    copy = Copy(device, target=0x400, to_dev=to_dev)
+    responses = copy.finish()
+
+    reader, writer = (memories[item.name] for item in (copy.read_memory, copy.write_memory))
+    data, errors = b"", []
+    for beat in range(copy.total):
+        piece = copy.source + beat * copy.read_width, copy.read_width
+        got, error = reader.fetch([piece], copy.read_width)
+        errors += [error.kind] if error else []
+        data += ((got or b"\xEE" * copy.read_width) + bytes(64))[: copy.write_width]
+    error = writer.store([(copy.target, len(data))], data, copy.write_width, copy.beats)
+    numbers = {"slverr": 2, "decerr": 3}
+    assert responses == (
+        numbers[errors[0]] if errors else 0, numbers[error.kind] if error else 0)
+    for it in (device.dev, device.host):
+        assert it.read(it.base, it.size) == memories[it.name].read(it.base, it.size)
+
+
 @pytest.mark.parametrize(("base", "size", "responses"), [
     (0x7F00, 0x140, (2, 0)), (0xBFC0, 0x1000, (2, 0)), (0x7F00, 0x100, (0, 0)),
     (0xC000, 64, (0, 0)), (0, 0x1_0000, (2, 0)), (2**63, 64, (0, 0)),
@@ -325,8 +360,10 @@ def test_bad_timing(settings, message):
     ({"host_base": 2**64 - 64}, "Memory must be a positive .*, not 16384 bytes at 1844674407.*"),
     ({"dev_size": 0}, "Memory must be a positive .*, not 0 bytes at 32768"),
     ({"register_pauses": 1}, r"Pause probability must be 0 to 0\.99, not 1"),
-    ({"faults": [Fault("dev", 0x8000, 32, "slverr")]},
-     "Fault must be a multiple of 64 bytes at a multiple of 64, not 32 bytes at 32768"),
+    ({"faults": [Fault("dev", 0x8000, 4, "slverr")]},
+     "Fault must be a multiple of 8 bytes at a multiple of 8, not 4 bytes at 32768"),
+    ({"faults": [Fault("host", 0x2_0004, 16, "slverr")]},
+     "Fault must be a multiple of 8 bytes at a multiple of 8, not 16 bytes at 131076"),
 ])
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=f"^{message}$"):

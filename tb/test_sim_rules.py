@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules of the buses: none can be broken in a simulated device without a word."""
 
+import re
+from dataclasses import dataclass
+
 import pytest
 from harness import NARROW, Copy, make
-from harness_dut import Offset, Sin
+from harness_dut import HarnessTop, Offset, Sin
 
 from opencdma.sim.codec import SimulationError
+from opencdma.sim.device import SimulatedDevice
 from opencdma.sim.memory import MemoryTiming
 
 pytestmark = pytest.mark.xdist_group("harness")
@@ -47,6 +51,38 @@ def test_unstable(parameters, message, to_dev):
 @pytest.mark.parametrize("to_dev", [False, True])
 def test_broken_rule(parameters, message, to_dev):
     refuted(make(), parameters, message, to_dev)
+
+
+@dataclass(frozen=True)
+class ProtectedTop(HarnessTop):
+    """The stand-in with bits of a sin, from the 20th on, as ARPROT, and from the 23rd on as AWPROT.
+
+    Nothing looks at these bits otherwise.
+    """
+
+    @property
+    def name(self):
+        return f"{super().name}_prot"
+
+    def verilog(self):
+        text = super().verilog()
+        for channel, bits in (("ar", "22:20"), ("aw", "25:23")):
+            name = f"_{channel}prot = "
+            text, count = re.subn(f"{name}3'h0;", f"{name}start[{bits}];", text)
+            assert count == 2
+        return text
+
+
+@pytest.mark.parametrize("bits", [0b001, 0b010, 0b100])
+@pytest.mark.parametrize("to_dev", [False, True])
+def test_protection(to_dev, bits):
+    def stand_in():
+        return SimulatedDevice(NARROW, top=ProtectedTop(NARROW))
+
+    Copy(stand_in(), to_dev=to_dev).finish()
+    for shift, channel in ((20, "{r} AR"), (23, "{w} AW")):
+        message = f"{channel}: protection is {bits}, not 0"
+        refuted(stand_in(), {"sin": bits << shift}, message, to_dev)
 
 
 @pytest.mark.parametrize(("source", "target"), [(0xFC0, 0x800), (0x400, 0xFC0)])

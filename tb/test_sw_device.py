@@ -9,7 +9,7 @@ from dataclasses import replace
 import ml_dtypes
 import numpy as np
 import pytest
-from engines import DEV, HOST, OFFLOAD, PREFETCH, LateDevice, SlowDevice
+from engines import DEV, HOST, OFFLOAD, PREFETCH, SlowDevice
 
 from opencdma.golden import formats
 from opencdma.golden.device import GoldenDevice
@@ -26,7 +26,6 @@ from opencdma.spec import (
     Record,
     Status,
 )
-from opencdma.spec.registers import address
 from opencdma.sw import (
     ChannelHaltedError,
     Device,
@@ -449,52 +448,6 @@ def test_record_that_is_lost():
     with pytest.raises(EngineError, match=r"^The outcome of the descriptor with tag 1 is lost: "):
         device.wait(tickets[1])
     assert device.poll(tickets[1]) is None
-
-
-def test_record_that_was_never_written():
-    """What goes through the same place of the ring later is not taken for it."""
-    engine = golden()
-    device = Device(engine, ring=2)
-    window = address("RECORD_LOW", OFFLOAD)
-    engine.write_register(window, HOST + 4 * 64 + 32) # behind the first record
-    first, second = device.submit(OFFLOAD, [nop(tag=0), nop(tag=1)])
-    engine.write_register(window, 0)
-    device.resume(OFFLOAD)
-    others = device.submit(OFFLOAD, [nop(tag=number) for number in range(2, 11)])
-    assert [record.tag for record in device.wait([second, *others])] == [*range(1, 11)]
-    assert first.lost
-
-
-def test_record_that_comes_with_the_halt():
-    device = Device(LateDevice(golden(), 1))
-    ticket, = device.submit(OFFLOAD, [Descriptor(opcode=9, flags=Flag.STOP_ON_ERROR)])
-    with pytest.raises(TransferError, match=r" ended with BAD_OPCODE: "):
-        device.wait(ticket)
-
-
-@pytest.mark.parametrize("end", ["resume", "reset"])
-def test_memory_that_the_engine_may_still_use(end):
-    """It is not given to others before the descriptor is done."""
-    device = Device(golden())
-    array = sparse(np.float32, 1000)
-    compressed = device.compress(array)
-    before = free(device)
-    for channel, work in (
-            (OFFLOAD, lambda: device.compress(array)), (OFFLOAD, lambda: device.measure(array)),
-            (PREFETCH, lambda: device.decompress(compressed))):
-        device.submit(channel, [Descriptor(opcode=9, flags=Flag.STOP_ON_ERROR)])
-        with pytest.raises(ChannelHaltedError):
-            work()
-        assert free(device) != before
-        others = [device.allocate(memory, 4000) for memory in ("dev", "host")]
-        for other in others:
-            device.write(other, b"\xA5" * 4000)
-        getattr(device, end)(channel)
-        device.wait(device.submit(channel, [nop()]))
-        for other in others:
-            assert device.read(other) == b"\xA5" * 4000
-            device.free(other)
-        assert free(device) == before
 
 
 def test_ring_that_cannot_be_read():

@@ -181,6 +181,22 @@ def test_engine_without_rings_that_is_not_idle_yet(looks):
     assert [item.descriptor.tag for item in device.backend._device.log] == [1, 2]
 
 
+def test_engine_without_rings_whose_reset_takes_too_long():
+    """When it is done after all, RESULT is that of nothing."""
+    engine = SlowDevice(golden(CONFIGS["direct"]), 1)
+    device = Device(engine, timeout=0.02)
+    engine._period = 10**9
+    ticket, = device.submit(OFFLOAD, [nop(tag=1)])
+    with pytest.raises(TimeoutError):
+        device.reset(OFFLOAD)
+    assert not ticket.done
+    engine._period = 1
+    for _ in range(3):
+        engine.advance()
+    assert device.poll(ticket) is None
+    assert ticket.lost
+
+
 # Memory
 
 

@@ -113,8 +113,12 @@ private:
 
   // The response to a beat: what the faults say of reads (at bit 0) or of writes (at bit 2).
   uint8_t response(uint64_t address, unsigned bit) const {
+    constexpr unsigned kPart = 8; // bytes of a fault
     const uint64_t offset = address - memory_.base;
-    return offset < memory_.size ? memory_.faults[offset / 64] >> bit & 3 : kDecodeError;
+    if (offset >= memory_.size) return kDecodeError;
+    for (unsigned n = 0; n < Width / kPart; ++n)
+      if (const uint8_t refusal = memory_.faults[offset / kPart + n] >> bit & 3) return refusal;
+    return kOkay;
   }
 
   void read_address(uint64_t cycle, const AxiAddress &ar) {

@@ -18,6 +18,7 @@ enum {
   ENGINE_NO_ANSWER,     /* an access to a register did not end in the cycles of `patience` */
   ENGINE_UNSTABLE,      /* what was offered changed, or was withdrawn, before it was taken */
   ENGINE_BAD_BURST,     /* not INCR, not of full width, or more beats than configured */
+  ENGINE_BAD_ATTRIBUTE, /* AxPROT other than 0 */
   ENGINE_MISALIGNED,    /* an address that is not a multiple of the width */
   ENGINE_CROSSES_PAGE,  /* a burst across a boundary of 4 KB */
   ENGINE_BAD_LAST,      /* WLAST too early or too late */
@@ -37,7 +38,8 @@ typedef struct {
   uint8_t *bytes;          /* what it holds */
   uint64_t base;           /* its first address, a multiple of 64 */
   uint64_t size;           /* in bytes, a multiple of 64; beats elsewhere get DECERR */
-  const uint8_t *faults;   /* responses for each 64 bytes: to reads in bits 1:0, to writes in 3:2 */
+  const uint8_t *faults;   /* responses of each 8 bytes: to reads in bits 1:0, to writes in 3:2;
+                              to a beat, that of its first ones with another than OKAY */
   const uint8_t *writable; /* for each byte, whether it may be written; null: all may be */
   uint32_t read_latency;   /* cycles from the handshake of an address to RVALID, 1 or more */
   uint32_t write_latency;  /* cycles from the handshake of the last beat to BVALID, 1 or more */
