@@ -61,7 +61,7 @@ class SimulatedDevice:
     register_pauses : :class:`float`
         Probability of a pause in each channel of the register port, 0 to 0.99.
     faults : iterable of :class:`~opencdma.golden.device_memory.Fault`
-        Regions of the memories that refuse what is asked of them: multiples of 64 bytes.
+        Regions of the memories that refuse what is asked of them: multiples of 8 bytes.
     seed : :class:`int`
         Of the pauses.
     step : :class:`int`

@@ -2,7 +2,7 @@
 """Copies that a stand-in for the engine makes, to test the harness with."""
 
 import numpy as np
-from harness_dut import HarnessTop, Offset, Shape, Sin
+from harness_dut import HarnessTop, Offset, Shape, Sin, Start
 
 from opencdma.sim.device import Port, SimulatedDevice
 from opencdma.spec import Config
@@ -34,7 +34,7 @@ class Copy:
 
     def __init__(
         self, device, *, source=0x400, target=0x800, beats=8, bursts=4, to_dev=False,
-        sin=Sin.NONE, wrong_size=0, wrong_type=0, strobe=0xFFFF_FFFF,
+        sin=Sin.NONE, wrong_size=0, wrong_type=0, strobe=0xFFFF_FFFF, ids=0, ar_prot=0, aw_prot=0,
     ):
         self.device = device
         sides = [
@@ -47,11 +47,13 @@ class Copy:
         shape = Shape.const({
             "beats": beats - 1, "bursts": bursts - 1, "wrong_size": wrong_size,
             "wrong_type": wrong_type})
+        start = Start.const({
+            "sin": sin, "ids": ids, "ar_prot": ar_prot, "aw_prot": aw_prot, "to_dev": to_dev})
         assert self.source >> 32 == self.target >> 32
         for offset, value in (
             (Offset.SOURCE, self.source & 0xFFFF_FFFF), (Offset.TARGET, self.target & 0xFFFF_FFFF),
             (Offset.HIGH, self.source >> 32), (Offset.SHAPE, shape.as_bits()),
-            (Offset.STROBE, strobe), (Offset.START, sin | to_dev << 31),
+            (Offset.STROBE, strobe), (Offset.START, start.as_bits()),
         ):
             device.write_register(offset, value)
 

@@ -60,10 +60,13 @@ class Sin(enum.IntFlag, shape=20):
 
 
 class Start(data.Struct):
-    """A copy to do: from dev to host, or the other way."""
+    """A copy to do: from dev to host, or the other way; and attributes that are to be 0."""
 
     sin: Sin
-    zero: 11
+    ids: 2 # of AR and of AW
+    ar_prot: 3
+    aw_prot: 3
+    zero: 3
     to_dev: 1
 
 
@@ -87,7 +90,7 @@ class State(data.Struct):
     read_response, write_response
         The first responses other than OKAY.
     wrong
-        An ID was not 1; or, ever since power-up, the harness withdrew a VALID or had one high in
+        An ID was not 0; or, ever since power-up, the harness withdrew a VALID or had one high in
         reset.
     done
         Bursts that were acknowledged.
@@ -105,8 +108,8 @@ class State(data.Struct):
 class HarnessTop:
     """A top that copies bursts, through a store of :data:`DEPTH` beats.
 
-    All data are read before the first address is written. IDs are 1, AxQOS is 5 for reading and 9
-    for writing, and AxCACHE is 3.
+    All data are read before the first address is written. AxQOS is 5 for reading and 9 for writing,
+    and AxCACHE is 3.
     """
 
     config: Config
@@ -296,11 +299,11 @@ class _Copier(wiring.Component):
                 bus.arvalid & ~bus.arready, bus.awvalid & ~bus.awready, bus.wvalid & ~bus.wready))
             withdrawn, changed = Signal(3), Signal(3)
             m.d.comb += [withdrawn.eq(waited & sin[0:3]), changed.eq(waited & sin[3:6])]
-            for address in ("ar", "aw"):
+            for number, address in enumerate(("ar", "aw")):
                 for name, value in (
                     ("len", shape.beats), ("size", exact_log2(width) ^ shape.wrong_size),
-                    ("burst", 1 ^ shape.wrong_type), ("id", 1), ("cache", 3),
-                    ("qos", 5 if address == "ar" else 9),
+                    ("burst", 1 ^ shape.wrong_type), ("id", self.start.ids[number]), ("cache", 3),
+                    ("prot", self.start[f"{address}_prot"]), ("qos", (5, 9)[number]),
                 ):
                     m.d.comb += getattr(bus, address + name).eq(value)
 
@@ -317,7 +320,7 @@ class _Copier(wiring.Component):
                 m.d.comb += [put.data.eq(bus.rdata), put.en.eq(bus.rvalid & bus.rready)]
             with m.If(bus.rvalid & bus.rready):
                 m.d.sync += received.eq(received + 1)
-                m.d.sync += state.wrong.eq(state.wrong | ~bus.rid)
+                m.d.sync += state.wrong.eq(state.wrong | bus.rid)
                 with m.If(state.read_response == 0):
                     m.d.sync += state.read_response.eq(bus.rresp)
 
@@ -346,6 +349,6 @@ class _Copier(wiring.Component):
                 m.d.sync += filled.eq(filled + last)
             with m.If(bus.bvalid & bus.bready):
                 m.d.sync += state.done.eq(state.done + 1)
-                m.d.sync += state.wrong.eq(state.wrong | ~bus.bid)
+                m.d.sync += state.wrong.eq(state.wrong | bus.bid)
                 with m.If(state.write_response == 0):
                     m.d.sync += state.write_response.eq(bus.bresp)

@@ -59,6 +59,8 @@ void check_burst(const AxiAddress &at, unsigned most, std::string_view where) {
     fail(ENGINE_BAD_BURST, where, "beats of %u bytes, not %u", 1u << at.size, Width);
   if (at.beats() > most)
     fail(ENGINE_BAD_BURST, where, "%u beats, not %u at most", at.beats(), most);
+  if (at.id != 0)
+    fail(ENGINE_BAD_ATTRIBUTE, where, "ID is %u, not 0", at.id);
   if (at.prot != 0)
     fail(ENGINE_BAD_ATTRIBUTE, where, "protection is %u, not 0", at.prot);
   if (at.address % Width != 0)

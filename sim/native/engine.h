@@ -18,7 +18,7 @@ enum {
   ENGINE_NO_ANSWER,     /* an access to a register did not end in the cycles of `patience` */
   ENGINE_UNSTABLE,      /* what was offered changed, or was withdrawn, before it was taken */
   ENGINE_BAD_BURST,     /* not INCR, not of full width, or more beats than configured */
-  ENGINE_BAD_ATTRIBUTE, /* AxPROT other than 0 */
+  ENGINE_BAD_ATTRIBUTE, /* AxID or AxPROT other than 0 */
   ENGINE_MISALIGNED,    /* an address that is not a multiple of the width */
   ENGINE_CROSSES_PAGE,  /* a burst across a boundary of 4 KB */
   ENGINE_BAD_LAST,      /* WLAST too early or too late */
