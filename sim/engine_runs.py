@@ -23,7 +23,7 @@ from opencdma.spec import (
 )
 from opencdma.spec.registers import CHANNEL, address
 from opencdma.sw import Buffer, Device, TransferError
-from opencdma.sw.queues import ChannelRegisters
+from opencdma.sw.registers import ChannelRegisters
 
 __all__ = ["EngineRuns", "Job", "Single"]
 
