@@ -83,11 +83,12 @@ def build(top: Top) -> Path:
 
 
 def outcomes(results: Path) -> tuple[list[str], list[str]]:
-    """Return the names of the scenarios that ran, and of those that failed."""
+    """Return the scenarios that ran, by module and name, and those that failed."""
     cases = ElementTree.parse(results).getroot().findall(".//testcase")
-    ran = [case.get("name") for case in cases if case.find("skipped") is None]
+    names = {f"{case.get('classname')}.{case.get('name')}": case for case in cases}
+    ran = [name for name, case in names.items() if case.find("skipped") is None]
     failed = [
-        case.get("name") for case in cases
+        name for name, case in names.items()
         if case.find("failure") is not None or case.find("error") is not None
     ]
     return ran, failed
