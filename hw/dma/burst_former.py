@@ -90,7 +90,7 @@ class BurstFormer(wiring.Component):
         wiring.connect(m, formed.o, wiring.flipped(self.bursts))
 
         beat = self.i.p
-        open_beats = Signal(range(self._longest)) # of the burst that is being collected
+        open_beats = Signal(range(max(2, self._longest))) # of the burst that is being collected
         address    = Signal(self._address_bits)   # of its first beat
         start      = Signal(range(width))
 
