@@ -12,8 +12,9 @@ __all__ = ["BlockQueue"]
 class BlockQueue(wiring.Component):
     """First in, first out, in a memory that is read with a clock, as block RAM is.
 
-    Throughput is one item per cycle at every fill level; latency is two cycles. ``i.ready`` and
-    ``o.valid`` come from registers alone. One item more than ``depth`` fits, in the output.
+    Throughput is one item per cycle at every fill level; latency is one cycle and one for each
+    register. ``i.ready``, ``o.valid`` and ``o.payload`` come from registers alone. As many items
+    more than ``depth`` fit as there are registers.
 
     Parameters
     ----------
@@ -21,6 +22,9 @@ class BlockQueue(wiring.Component):
         Payload of both streams.
     depth : :class:`int`
         Items the memory holds. A power of two, at least 2.
+    registers : :class:`int`
+        Registers behind the memory. The first belongs to a block RAM, and data leave it late in
+        the cycle; the second can be the block RAM's output register.
 
     Members
     -------
@@ -35,13 +39,14 @@ class BlockQueue(wiring.Component):
         If ``depth`` is not an integer, a power of two of at least 2.
     """
 
-    def __init__(self, shape, depth: int):
+    def __init__(self, shape, depth: int, *, registers: int = 1):
         if not isinstance(depth, int):
             raise TypeError(f"Queue depth must be an integer, not {depth!r}")
         if depth < 2 or depth & (depth - 1):
             raise ValueError(f"Queue depth must be a power of two and at least 2, not {depth!r}")
         self._shape = shape
         self._depth = depth
+        self._registers = registers
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
@@ -54,30 +59,52 @@ class BlockQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=[])
+        # What is read is never what is being written, so nobody needs to provide for that. The
+        # attribute says so of a register that synthesis itself draws into the memory.
+        m.submodules.memory = memory = Memory(
+            shape=self._shape, depth=self._depth, init=[], attrs={"no_rw_check": True})
         write = memory.write_port()
-        read = memory.read_port(domain="sync")
+        read = memory.read_port(domain="comb")
 
-        # One bit more than the address tells a full memory from an empty one. An item is read
-        # when the one before it has left the output, which is the memory's own register.
-        head = Signal(range(2 * self._depth))
-        tail = Signal(range(2 * self._depth))
-        fetch = Signal()
+        head, tail = Signal(range(self._depth)), Signal(range(self._depth))
+        held = Signal(range(self._depth + 1)) # items in the memory
+        some, full = Signal(), Signal()       # it has any; it has room for none
+        put, fetch = Signal(), Signal()
         m.d.comb += [
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
-            write.en.eq(self.i.valid & self.i.ready),
-            fetch.eq((tail != head) & (~self.o.valid | self.o.ready)),
+            write.en.eq(put),
             read.addr.eq(head),
-            read.en.eq(fetch),
-            self.i.ready.eq((tail ^ head) != self._depth),
-            self.o.payload.eq(read.data),
+            self.i.ready.eq(~full),
+            put.eq(self.i.valid & ~full),
         ]
-        with m.If(self.i.valid & self.i.ready):
+
+        # Every register moves on when the next one does, or is empty.
+        source, source_valid = read.data, some
+        stages = []
+        for number in range(self._registers):
+            value = Signal(self._shape, reset_less=True, name=f"value{number}")
+            valid, moves = Signal(name=f"valid{number}"), Signal(name=f"moves{number}")
+            with m.If(moves):
+                m.d.sync += [value.eq(source), valid.eq(source_valid)]
+            stages.append((valid, moves))
+            source, source_valid = value, valid
+        for (valid, moves), (_, next_moves) in zip(
+                stages, [*stages[1:], (None, self.o.ready)], strict=True):
+            m.d.comb += moves.eq(~valid | next_moves)
+        m.d.comb += [
+            fetch.eq(some & stages[0][1]),
+            self.o.valid.eq(source_valid),
+            self.o.payload.eq(source),
+        ]
+
+        m.d.sync += held.eq(held + put - fetch)
+        with m.If(put):
             m.d.sync += tail.eq(tail + 1)
         with m.If(fetch):
             m.d.sync += head.eq(head + 1)
-            m.d.sync += self.o.valid.eq(1)
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        m.d.sync += [
+            some.eq(put | (some & ~(fetch & (held == 1)))),
+            full.eq((full & ~fetch) | (put & ~fetch & (held == self._depth - 1))),
+        ]
         return m

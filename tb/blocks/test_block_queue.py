@@ -34,33 +34,38 @@ def test_depth():
     assert BlockQueue(8, 32).depth == 32
 
 
+@pytest.mark.parametrize("registers", [1, 2, 3])
 @pytest.mark.parametrize("depth", [2, 4, 16])
 @pytest.mark.parametrize("pauses", [(0.0, 0.5), (0.5, 0.0), (0.3, 0.3), (0.9, 0.9)])
-def test_order(depth, pauses):
-    bench, items = Bench(BlockQueue(SHAPE, depth), seed=depth), numbered(200)
+def test_order(depth, pauses, registers):
+    dut = BlockQueue(SHAPE, depth, registers=registers)
+    bench, items = Bench(dut, seed=depth), numbered(200)
     bench.send(bench.dut.i, items, pause=pauses[0])
     taken = bench.take(bench.dut.o, len(items), pause=pauses[1])
     bench.run(10_000)
     assert payloads(taken) == items
 
 
+@pytest.mark.parametrize("registers", [1, 2])
 @pytest.mark.parametrize("depth", [2, 8])
-def test_full_rate_with_two_cycles_of_latency(depth):
-    bench, items = Bench(BlockQueue(SHAPE, depth)), numbered(50)
+def test_full_rate_and_latency(depth, registers):
+    bench, items = Bench(BlockQueue(SHAPE, depth, registers=registers)), numbered(50)
     sent = bench.send(bench.dut.i, items)
     taken = bench.take(bench.dut.o, len(items))
     bench.run(200)
     assert cycles(sent) == list(range(50))
-    assert cycles(taken) == list(range(2, 52))
+    latency = 1 + registers
+    assert cycles(taken) == list(range(latency, latency + 50))
 
 
+@pytest.mark.parametrize("registers", [1, 2])
 @pytest.mark.parametrize("depth", [2, 8])
-def test_holds_one_more_than_its_depth_and_keeps_the_rate_when_full(depth):
-    bench, items = Bench(BlockQueue(SHAPE, depth)), numbered(50)
+def test_holds_more_than_its_depth_and_keeps_the_rate_when_full(depth, registers):
+    bench, items = Bench(BlockQueue(SHAPE, depth, registers=registers)), numbered(50)
     sent = bench.send(bench.dut.i, items)
     taken = bench.take(bench.dut.o, len(items), allowed=lambda: bench.cycle >= 20)
     bench.run(200)
-    held = depth + 1
+    held = depth + registers
     # One is let in for each that leaves, in the cycle behind it.
     assert len([cycle for cycle in cycles(sent) if cycle <= 20]) == held
     assert cycles(sent)[held:] == list(range(21, 21 + 50 - held))
