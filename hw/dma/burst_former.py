@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from opencdma.hw.bus.axi4 import PAGE
-from opencdma.hw.stream import BlockQueue, Queue
+from opencdma.hw.stream import BlockQueue, FrontQueue
 
 from .placer import PlacedBeat
 
@@ -25,8 +25,8 @@ class FormedBurst(data.StructLayout):
         How many, less one.
     start
         First byte of the first beat that is written.
-    end
-        Last byte of the last beat that is written.
+    end_count
+        Bytes of the last beat up to the last that is written.
     exists
         There is a burst; else this says only that the job ends.
     last
@@ -37,7 +37,8 @@ class FormedBurst(data.StructLayout):
 
     def __init__(self, width, address_bits):
         super().__init__({
-            "address": address_bits, "beats": 8, "start": range(width), "end": range(width),
+            "address": address_bits, "beats": 8, "start": range(width),
+            "end_count": range(width + 1),
             "exists": 1, "last": 1, "qos": 4, "cache": 4,
         })
 
@@ -47,7 +48,7 @@ class BurstFormer(wiring.Component):
 
     It ends at its maximum length, at a 4 KB boundary, with a row, at the limit or with the packet;
     the way data are cut into bursts thus does not depend on when they come. Takes one beat per
-    cycle.
+    cycle. A burst comes one cycle after its last beat, data come three cycles after they went in.
 
     Parameters
     ----------
@@ -84,14 +85,16 @@ class BurstFormer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width, shift = self._width, exact_log2(self._width)
-        m.submodules.beats = beats = BlockQueue(data.ArrayLayout(8, width), self._buffer)
-        m.submodules.formed = formed = Queue(FormedBurst(width, self._address_bits), 16)
+        m.submodules.beats = beats = BlockQueue(
+            data.ArrayLayout(8, width), self._buffer, registers=2)
+        m.submodules.formed = formed = FrontQueue(FormedBurst(width, self._address_bits), 16)
         wiring.connect(m, beats.o, wiring.flipped(self.o))
         wiring.connect(m, formed.o, wiring.flipped(self.bursts))
 
-        beat = self.i.p
+        beat, page_shift = self.i.p, exact_log2(PAGE)
         open_beats = Signal(range(max(2, self._longest))) # of the burst that is being collected
-        address    = Signal(self._address_bits)   # of its first beat
+        full       = Signal(init=self._longest == 1)      # one more, and it is as long as it may be
+        first      = Signal(init=1)                       # there is none
         start      = Signal(range(width))
 
         stores, taken, closes = Signal(), Signal(), Signal()
@@ -99,28 +102,34 @@ class BurstFormer(wiring.Component):
             self.i.ready.eq(beats.i.ready & formed.i.ready),
             taken.eq(self.i.valid & self.i.ready),
             stores.eq(beat.count != 0),
-            closes.eq(
-                beat.last | (stores & (
-                    beat.row_ends | (open_beats == self._longest - 1)
-                    | beat.address[shift:exact_log2(PAGE)].all()))),
+            closes.eq(beat.last | (stores & (
+                beat.row_ends | full | beat.address[shift:page_shift].all()))),
             beats.i.valid.eq(taken & stores),
             beats.i.payload.eq(beat.data),
             formed.i.valid.eq(taken & closes),
-            formed.i.p.address.eq(Mux(open_beats == 0, beat.address, address)),
-            formed.i.p.start.eq(Mux(open_beats == 0, beat.start, start)),
+            # All beats of a burst are in one page, one behind the other.
+            formed.i.p.address.eq(Cat(
+                Const(0, shift),
+                (beat.address[shift:page_shift] - open_beats)[: page_shift - shift],
+                beat.address[page_shift:])),
+            formed.i.p.start.eq(Mux(first, beat.start, start)),
             formed.i.p.beats.eq(Mux(stores, open_beats, open_beats - 1)),
             # A burst that is open when nothing is added has whole beats only.
-            formed.i.p.end.eq(Mux(stores, beat.start + beat.count - 1, width - 1)),
-            formed.i.p.exists.eq(stores | (open_beats != 0)),
+            formed.i.p.end_count.eq(Mux(stores, beat.start + beat.count, width)),
+            formed.i.p.exists.eq(stores | ~first),
             formed.i.p.last.eq(beat.last),
             formed.i.p.qos.eq(beat.qos),
             formed.i.p.cache.eq(beat.cache),
         ]
         with m.If(taken):
             with m.If(closes):
-                m.d.sync += open_beats.eq(0)
+                m.d.sync += [open_beats.eq(0), first.eq(1), full.eq(full.init)]
             with m.Elif(stores):
-                m.d.sync += open_beats.eq(open_beats + 1)
-            with m.If(open_beats == 0):
-                m.d.sync += [address.eq(beat.address), start.eq(beat.start)]
+                m.d.sync += [
+                    open_beats.eq(open_beats + 1),
+                    first.eq(0),
+                    full.eq(open_beats == self._longest - 2),
+                ]
+            with m.If(first):
+                m.d.sync += start.eq(beat.start)
         return m

@@ -5,8 +5,8 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.hw.bus.axi4 import Response, WritePort
-from opencdma.hw.stream import Queue
+from opencdma.hw.bus.axi4 import Burst, Response, WritePort
+from opencdma.hw.stream import BlockQueue, FrontQueue, Skid
 
 from .burst_former import FormedBurst
 from .jobs import MoverReport
@@ -41,7 +41,7 @@ class BurstSender(wiring.Component):
     hold : ``In(1)``
         Start no further burst from the next cycle on; an address that is on offer stays.
     owed : ``Out(1)``
-        The address of a burst is on offer, or its acknowledgement has not come.
+        A burst has been decided on, and its acknowledgement has not come.
     """
 
     def __init__(self, *, width: int, address_bits: int, outstanding: int, reports: int):
@@ -61,76 +61,96 @@ class BurstSender(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self._width
-        formed = FormedBurst(width, self._address_bits)
-        m.submodules.sending = sending = Queue(formed, 4)
-        m.submodules.awaiting = awaiting = Queue(
+        m.submodules.offer = offer = Skid(Burst(self._address_bits))
+        m.submodules.sending = sending = FrontQueue(
+            data.StructLayout({
+                "beats": 8, "single": 1, "start": range(width), "end_count": range(width + 1)}), 4)
+        m.submodules.awaiting = awaiting = BlockQueue(
             data.StructLayout({"address": self._address_bits, "exists": 1, "last": 1}),
             self._outstanding)
         # Acknowledgements can come faster than ends of jobs between them pass.
-        m.submodules.acks = acks = Queue(2, self._outstanding)
-        m.submodules.reports = reports = Queue(MoverReport, self._reports)
+        m.submodules.acks = acks = FrontQueue(2, self._outstanding)
+        m.submodules.reports = reports = FrontQueue(MoverReport, self._reports)
+        wiring.connect(m, offer.o, wiring.flipped(self.port.aw))
         wiring.connect(m, reports.o, wiring.flipped(self.reports))
 
-        # An address that has been offered stays on offer.
         held = Signal()
-        with m.If(~self.port.aw.valid | self.port.aw.ready):
-            m.d.sync += held.eq(self.hold)
+        m.d.sync += held.eq(self.hold)
+
+        # Bursts that have been decided on, and were not acknowledged.
+        unanswered, room = Signal(range(self._outstanding + 1)), Signal(init=1)
 
         # A burst starts everywhere at once. Ends of jobs pass also on hold.
         burst, ready, start = self.bursts.p, Signal(), Signal()
         m.d.comb += [
             ready.eq(awaiting.i.ready & (
-                ~burst.exists | (self.port.aw.ready & sending.i.ready & ~held))),
+                ~burst.exists | (offer.i.ready & sending.i.ready & room & ~held))),
             start.eq(self.bursts.valid & ready),
             self.bursts.ready.eq(ready),
-            self.port.aw.valid.eq(
-                self.bursts.valid & burst.exists & awaiting.i.ready & sending.i.ready & ~held),
-            self.port.aw.p.address.eq(burst.address),
-            self.port.aw.p.length.eq(burst.beats),
-            self.port.aw.p.qos.eq(burst.qos),
-            self.port.aw.p.cache.eq(burst.cache),
+            offer.i.valid.eq(start & burst.exists),
+            offer.i.p.address.eq(burst.address),
+            offer.i.p.length.eq(burst.beats),
+            offer.i.p.qos.eq(burst.qos),
+            offer.i.p.cache.eq(burst.cache),
             sending.i.valid.eq(start & burst.exists),
-            sending.i.payload.eq(burst),
+            sending.i.p.beats.eq(burst.beats),
+            sending.i.p.single.eq(burst.beats == 0),
+            sending.i.p.start.eq(burst.start),
+            sending.i.p.end_count.eq(burst.end_count),
             awaiting.i.valid.eq(start),
             awaiting.i.p.address.eq(burst.address),
             awaiting.i.p.exists.eq(burst.exists),
             awaiting.i.p.last.eq(burst.last),
         ]
 
-        sent, out = Signal(8), sending.o.p # beats of the burst
-        first, last = Signal(), Signal()
+        out = sending.o.p
+        sent = Signal(8)                 # beats of the burst
+        first, ends = Signal(init=1), Signal() # there is none; one more is the last
+        last = Signal()
         m.d.comb += [
-            first.eq(sent == 0),
-            last.eq(sent == out.beats),
+            last.eq(Mux(first, out.single, ends)),
             self.port.w.valid.eq(sending.o.valid & self.i.valid),
             self.port.w.p.data.eq(self.i.payload),
             self.port.w.p.last.eq(last),
             self.port.w.p.strobe.eq(
                 Cat(~(first & (out.start > n)) for n in range(width))
-                & Cat(1, (~(last & (out.end < n)) for n in range(1, width)))),
+                & Cat(1, (~last | (out.end_count > n) for n in range(1, width)))),
             self.i.ready.eq(sending.o.valid & self.port.w.ready),
             sending.o.ready.eq(self.i.valid & self.port.w.ready & last),
         ]
         with m.If(self.port.w.valid & self.port.w.ready):
-            m.d.sync += sent.eq(Mux(last, 0, sent + 1))
+            m.d.sync += [
+                first.eq(last),
+                sent.eq(Mux(last, 0, sent + 1)),
+                ends.eq(sent + 1 == out.beats),
+            ]
 
         entry, done = awaiting.o.p, Signal()
-        report, ends = Signal(MoverReport), Signal(MoverReport)
+        report, result = Signal(MoverReport), Signal(MoverReport)
         m.d.comb += [
             acks.i.valid.eq(self.port.b.valid),
             acks.i.payload.eq(self.port.b.payload),
             done.eq(awaiting.o.valid & (~entry.exists | acks.o.valid)),
             awaiting.o.ready.eq(done),
-            acks.o.ready.eq(done & entry.exists),
-            self.owed.eq(awaiting.o.valid | self.port.aw.valid),
-            ends.eq(report),
+            acks.o.ready.eq(awaiting.o.valid & entry.exists),
+            self.owed.eq(unanswered != 0),
+            result.eq(report),
             reports.i.valid.eq(done & entry.last),
-            reports.i.payload.eq(ends),
+            reports.i.payload.eq(result),
+        ]
+        asked, answered = Signal(), Signal()
+        m.d.comb += [
+            asked.eq(start & burst.exists), answered.eq(acks.o.valid & acks.o.ready),
+        ]
+        m.d.sync += [
+            unanswered.eq(unanswered + asked - answered),
+            room.eq(answered | (unanswered < self._outstanding - 1)
+                    | (~asked & (unanswered == self._outstanding - 1))),
         ]
         refused = entry.exists & (acks.o.payload >= Response.SLVERR)
         with m.If((report.fault == 0) & refused):
-            m.d.comb += ends.fault.eq(acks.o.payload)
-            m.d.comb += ends.address.eq(entry.address)
+            m.d.comb += result.fault.eq(acks.o.payload)
+            m.d.comb += result.address.eq(entry.address)
         with m.If(done):
-            m.d.sync += report.eq(Mux(entry.last, 0, ends.as_value()))
+            m.d.sync += report.eq(Mux(entry.last, 0, result.as_value()))
         return m

@@ -21,7 +21,8 @@ class PlacedBeat(data.StructLayout):
     data
         ``width`` bytes.
     address
-        Of the beat, a multiple of the width.
+        Of the beat, a multiple of the width; also of one without bytes that are written, if it
+        comes behind a whole one.
     start
         The first byte that is written.
     count
@@ -45,8 +46,11 @@ class Placer(wiring.Component):
     """Gives every beat of a packet its address, and drops what is beyond the limit of its job.
 
     For rows that start with a beat and, but for the last, end with one. Throughput is one beat per
-    cycle, across packets too. There is no register between the streams: ``o.valid`` follows
-    ``i.valid``, ``i.ready`` follows ``o.ready``.
+    cycle, across packets too; latency is one cycle. ``i.ready`` depends combinationally on
+    ``o.ready``.
+
+    What ends with a beat is known from registers, and addresses are added in halves, of which the
+    upper one is a row behind the lower.
 
     Parameters
     ----------
@@ -78,55 +82,83 @@ class Placer(wiring.Component):
         m = Module()
         width, shift = self._width, exact_log2(self._width)
 
-        active   = Signal()
-        job      = Signal(WriteJob)
-        row      = Signal(self._address_bits) # where the row starts
-        address  = Signal(self._address_bits)
-        row_left = Signal(32) # bytes of the row
-        limit    = Signal(32) # bytes that may still be written
+        half = min(32, self._address_bits)
+        active  = Signal()
+        job     = Signal(WriteJob)
+        low     = Signal(half)                      # address of the beat
+        high    = Signal(self._address_bits - half)
+        carries = Signal()                          # the next beat of the row carries into it
+        row_high = Signal.like(high)                # upper half of where the row starts
+        next_low, next_carry = Signal(half), Signal() # where the next one does
 
-        count, row_ends = Signal(range(width + 1)), Signal()
-        m.d.comb += [
-            count.eq(Mux(limit < self.i.p.count, limit, self.i.p.count)),
-            row_ends.eq((row_left <= width) | (limit <= width)),
-            self.o.valid.eq(self.i.valid & active),
-            self.o.p.data.eq(self.i.p.data),
-            self.o.p.address.eq(Cat(Const(0, shift), address[shift:])),
-            self.o.p.start.eq(0),
-            self.o.p.count.eq(count),
-            self.o.p.row_ends.eq(row_ends),
-            self.o.p.last.eq(self.i.p.last),
-            self.o.p.qos.eq(job.qos),
-            self.o.p.cache.eq(job.cache),
-            self.i.ready.eq(self.o.ready & active),
-        ]
+        # Beats of the row behind this one; the first are those of every row.
+        all_left, row_left = Signal(32 - shift), Signal(32 - shift)
+        one_beat, row_ends = Signal(), Signal()
+        # What may still be written: whole beats, and a part of one behind them.
+        wholes, part  = Signal(32 - shift), Signal(shift)
+        whole, limits = Signal(), Signal() # there is a whole one; nothing behind this beat
 
-        taken, load = Signal(), Signal()
-        extent = self.jobs.p.extent
+        taken, load, moves = Signal(), Signal(), Signal()
         m.d.comb += [
+            moves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(moves & active),
             taken.eq(self.i.valid & self.i.ready),
             load.eq(~active | (taken & self.i.p.last)),
             self.jobs.ready.eq(load),
         ]
+        with m.If(moves):
+            m.d.sync += [
+                self.o.valid.eq(self.i.valid & active),
+                self.o.p.data.eq(self.i.p.data),
+                self.o.p.address.eq(Cat(Const(0, shift), low[shift:], high)),
+                self.o.p.start.eq(0),
+                self.o.p.count.eq(Mux(whole | (self.i.p.count < part), self.i.p.count, part)),
+                self.o.p.row_ends.eq(row_ends | limits),
+                self.o.p.last.eq(self.i.p.last),
+                self.o.p.qos.eq(job.qos),
+                self.o.p.cache.eq(job.cache),
+            ]
+
+        extent, limit = self.jobs.p.extent, self.jobs.p.limit
         with m.If(load):
             m.d.sync += [
                 active.eq(self.jobs.valid),
                 job.eq(self.jobs.payload),
-                row.eq(extent.address),
-                address.eq(extent.address),
-                row_left.eq(extent.row_length),
-                limit.eq(self.jobs.p.limit),
+                Cat(low, high).eq(extent.address),
+                carries.eq(extent.address[shift:half].all()),
+                row_high.eq(extent.address[half:]),
+                Cat(next_low, next_carry).eq(extent.address[:half] + extent.stride),
+                *(left.eq((extent.row_length - 1) >> shift) for left in (all_left, row_left)),
+                *(ends.eq(extent.row_length <= width) for ends in (one_beat, row_ends)),
+                Cat(part, wholes).eq(limit),
+                whole.eq(limit >= width),
+                limits.eq(limit <= width),
             ]
         with m.Elif(taken):
             m.d.sync += [
-                address[shift:].eq(address[shift:] + 1),
-                row_left.eq(row_left - width),
-                limit.eq(limit - count),
+                wholes.eq(wholes - 1),
+                whole.eq(whole & (wholes != 1)),
+                limits.eq(~whole | (wholes == 1) | ((wholes == 2) & (part == 0))),
             ]
-            with m.If(row_left <= width):
+            with m.If(~whole):
+                m.d.sync += part.eq(0)
+            with m.If(row_ends):
+                next_high = row_high + next_carry
                 m.d.sync += [
-                    row.eq(row + job.extent.stride),
-                    address.eq(row + job.extent.stride),
-                    row_left.eq(job.extent.row_length),
+                    low.eq(next_low),
+                    high.eq(next_high),
+                    row_high.eq(next_high),
+                    carries.eq(next_low[shift:].all()),
+                    Cat(next_low, next_carry).eq(next_low + job.extent.stride),
+                    row_left.eq(all_left),
+                    row_ends.eq(one_beat),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    low[shift:].eq(low[shift:] + 1),
+                    high.eq(high + carries),
+                    carries.eq(low[shift:] == (1 << half - shift) - 2),
+                    row_left.eq(row_left - 1),
+                    row_ends.eq(row_left == 1),
                 ]
         return m

@@ -42,8 +42,7 @@ class ReadMover(wiring.Component):
     buffer : :class:`int`
         Beats the queue holds, a power of two.
     jobs : :class:`int`
-        Jobs that can be waiting for their data, and reports for being taken. Whoever gives jobs
-        leaves no more of them without report.
+        Reports that can be waiting. Whoever gives jobs leaves no more of them without report.
     unaligned : :class:`bool`
         Rows may start and end within a beat.
 
@@ -85,21 +84,19 @@ class ReadMover(wiring.Component):
         width = self._width
         m.submodules.planner = planner = BurstPlanner(
             width=width, address_bits=self._address_bits, longest=self._longest,
-            room=self._buffer, jobs=self._jobs)
-        m.submodules.queue = queue = BlockQueue(Arrival(width), self._buffer)
+            room=self._buffer, unaligned=self._unaligned)
+        m.submodules.queue = queue = BlockQueue(Arrival(width), self._buffer, registers=2)
         m.submodules.delivery = delivery = ReadDelivery(
             width=width, reports=self._jobs, unaligned=self._unaligned)
 
         connect(m, flipped(self.jobs), planner.jobs)
         connect(m, planner.ar, flipped(self.port.ar))
         connect(m, planner.segments, delivery.segments)
-        connect(m, planner.started, delivery.started)
         connect(m, queue.o, delivery.arrivals)
         connect(m, delivery.reports, flipped(self.reports))
         m.d.comb += [
             planner.kill.eq(self.kill),
-            delivery.kill.eq(self.kill),
-            planner.freed.eq(queue.o.valid & queue.o.ready),
+            planner.freed.eq(queue.freed),
             queue.i.valid.eq(self.port.r.valid),
             queue.i.p.data.eq(self.port.r.p.data),
             queue.i.p.fault.eq(Mux(
@@ -119,10 +116,11 @@ class ReadMover(wiring.Component):
                 delivery.o.ready.eq(self.o.ready),
             ]
 
-        owed = Signal(range(self._buffer + 1))
-        asked = Signal(range(257))
+        # Counted a cycle late.
+        owed, asked = Signal(range(self._buffer + 1)), Signal(range(self._longest + 1))
+        m.d.sync += asked.eq(0)
         with m.If(self.port.ar.valid & self.port.ar.ready):
-            m.d.comb += asked.eq(self.port.ar.p.length + 1)
+            m.d.sync += asked.eq(self.port.ar.p.length + 1)
         m.d.sync += owed.eq(owed + asked - self.port.r.valid)
-        m.d.comb += self.owed.eq((owed != 0) | self.port.ar.valid)
+        m.d.comb += self.owed.eq((owed != 0) | (asked != 0) | self.port.ar.valid)
         return m

@@ -3,6 +3,8 @@
 
 from .block_queue import BlockQueue
 from .credit import Credit
+from .front_queue import FrontQueue
 from .queue import Queue
+from .skid import Skid
 
-__all__ = ["BlockQueue", "Credit", "Queue"]
+__all__ = ["BlockQueue", "Credit", "FrontQueue", "Queue", "Skid"]

@@ -32,6 +32,8 @@ class BlockQueue(wiring.Component):
         Items to be queued.
     o : ``Out(stream.Signature(shape))``
         Items in the order of ``i``.
+    freed : ``Out(1)``
+        An item leaves the memory for the registers.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class BlockQueue(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
+            "freed": Out(1),
         })
 
     @property
@@ -67,8 +70,8 @@ class BlockQueue(wiring.Component):
         read = memory.read_port(domain="comb")
 
         head, tail = Signal(range(self._depth)), Signal(range(self._depth))
-        held = Signal(range(self._depth + 1)) # items in the memory
-        some, full = Signal(), Signal()       # it has any; it has room for none
+        head_next, tail_next = Signal.like(head, init=1), Signal.like(tail, init=1)
+        some, full = Signal(), Signal() # the memory has an item; it has room for none
         put, fetch = Signal(), Signal()
         m.d.comb += [
             write.addr.eq(tail),
@@ -94,17 +97,17 @@ class BlockQueue(wiring.Component):
             m.d.comb += moves.eq(~valid | next_moves)
         m.d.comb += [
             fetch.eq(some & stages[0][1]),
+            self.freed.eq(fetch),
             self.o.valid.eq(source_valid),
             self.o.payload.eq(source),
         ]
 
-        m.d.sync += held.eq(held + put - fetch)
         with m.If(put):
-            m.d.sync += tail.eq(tail + 1)
+            m.d.sync += [tail.eq(tail_next), tail_next.eq(tail_next + 1)]
         with m.If(fetch):
-            m.d.sync += head.eq(head + 1)
+            m.d.sync += [head.eq(head_next), head_next.eq(head_next + 1)]
         m.d.sync += [
-            some.eq(put | (some & ~(fetch & (held == 1)))),
-            full.eq((full & ~fetch) | (put & ~fetch & (held == self._depth - 1))),
+            some.eq(put | (some & ~(fetch & (head_next == tail)))),
+            full.eq(~fetch & (full | (put & (tail_next == head)))),
         ]
         return m

@@ -19,6 +19,7 @@ __all__ = [
     "random_write",
     "read_job",
     "report",
+    "segment",
     "stored",
     "touched",
     "write_job",
@@ -146,6 +147,21 @@ def write_job(area: Area, limit: int, rng: random.Random) -> dict:
 def report(*, fault: int = OKAY, cut: bool = False, address: int = 0) -> dict:
     """Return a ``MoverReport``."""
     return {"fault": fault, "cut": int(cut), "address": address}
+
+
+def segment(
+    beats: list[Touched], *, pattern: int | None = None, cut: bool = False,
+) -> dict:
+    """Return a ``Segment`` of some beats that follow each other, not the last one of its job."""
+    end = beats[-1] if beats else None
+    address = beats[0].address if beats else 0
+    return {
+        "address": address if pattern is None else pattern,
+        "beats_minus_1": max(0, len(beats) - 1), "single": int(len(beats) <= 1),
+        "start": beats[0].start if beats else 0,
+        "end_count": end.start + end.count if beats else 0,
+        "reads": int(bool(beats) and pattern is None), "last": 0, "cut": int(cut),
+    }  # fmt: skip
 
 
 def counted(beats: list[dict]) -> list[tuple]:

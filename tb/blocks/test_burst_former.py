@@ -28,7 +28,8 @@ def placed(area, limit, data, width, rng):
     whole = beats and beats[-1]["start"] + beats[-1]["count"] == width
     ends = not beats or beats[-1]["row_ends"]
     empty = rng.randrange(not beats, 3) if ends else int(whole and rng.random() < 0.5)
-    nothing = job | {"data": rng.randbytes(width), "address": rng.randrange(0, 2**30, width),
+    address = rng.randrange(0, 2**30, width) if ends else beats[-1]["address"] + width
+    nothing = job | {"data": rng.randbytes(width), "address": address,
                      "start": 0, "count": 0, "row_ends": rng.randrange(2), "last": 0}  # fmt: skip
     beats += [dict(nothing) for _ in range(empty)]
     beats[-1]["last"] = 1
@@ -42,7 +43,7 @@ def formed(job, beats, lies_on, width, longest):
         first, last = burst[0], burst[-1]
         found.append(job | {
             "address": first.address, "beats": len(burst) - 1, "start": first.start,
-            "end": last.start + last.count - 1, "exists": 1, "last": 0,
+            "end_count": last.start + last.count, "exists": 1, "last": 0,
         })  # fmt: skip
     if beats[-1]["count"] == 0:
         full = lies_on and (
@@ -115,7 +116,7 @@ def test_a_beat_per_cycle(shape):
     sent, taken, data = run(shape, writes)
     assert cycles(sent) == list(range(len(sent)))
     stored = [item.cycle for item in sent if item.payload["count"]]
-    assert cycles(data) == [cycle + 2 for cycle in stored]
+    assert cycles(data) == [cycle + 3 for cycle in stored]
     # A burst follows its last beat.
     total = 0
     for item in taken:
@@ -126,9 +127,9 @@ def test_a_beat_per_cycle(shape):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_as_many_beats_as_the_buffer_has_can_be_waiting(shape):
-    """And one more, in the output of the queue."""
+    """And two more, in the output of the queue."""
     width, buffer = shape[0], shape[2]
     size, late = 2 * buffer * width, 4 * buffer
     data = random.Random(2).randbytes(size)
     sent, _, _ = run(shape, [(Area(0, size), size, data)], late=late)
-    assert [cycle for cycle in cycles(sent) if cycle <= late] == list(range(buffer + 1))
+    assert [cycle for cycle in cycles(sent) if cycle <= late] == list(range(buffer + 2))

@@ -23,7 +23,7 @@ def random_bursts(rng, width, count, *, longest=8):
         if beats == 0:
             start, end = min(start, end), max(start, end)
         burst = {"address": (4096 * n + rng.randrange(2048)) // width * width, "beats": beats,
-                 "start": start, "end": end, "exists": int(exists),
+                 "start": start, "end_count": end + 1, "exists": int(exists),
                  "last": int(not exists or rng.random() < 0.4 or n == count - 1),
                  "qos": rng.randrange(16), "cache": rng.randrange(16)}  # fmt: skip
         found.append((burst, [rng.randbytes(width) for _ in range(beats + exists)]))
@@ -73,9 +73,9 @@ class Sending:
         for burst in real:
             for n in range(burst["beats"] + 1):
                 first = burst["start"] if n == 0 else 0
-                last = burst["end"] if n == burst["beats"] else self.width - 1
+                end = burst["end_count"] if n == burst["beats"] else self.width
                 expected.append({"data": next(beats), "last": int(n == burst["beats"]),
-                                 "strobe": (2 << last) - (1 << first)})  # fmt: skip
+                                 "strobe": (1 << end) - (1 << first)})  # fmt: skip
         assert payloads(self.memory.beats) == expected
 
 
@@ -149,8 +149,8 @@ def test_a_beat_per_cycle():
 
 
 def test_owed_from_the_start_of_a_burst_to_its_acknowledgement():
-    burst = {"address": 64, "beats": 1, "start": 0, "end": 7, "exists": 1, "last": 1, "qos": 0,
-             "cache": 0}  # fmt: skip
+    burst = {"address": 64, "beats": 1, "start": 0, "end_count": 8, "exists": 1, "last": 1,
+             "qos": 0, "cache": 0}  # fmt: skip
     sending = Sending(8, [(burst, [bytes(8), bytes(8)])], latency=30)
     sending.run()
     owed = [cycle for cycle, (value,) in enumerate(sending.owed) if value]
@@ -162,8 +162,8 @@ def test_owed_from_the_start_of_a_burst_to_its_acknowledgement():
 
 def test_an_address_that_is_not_taken_is_owed():
     """The watchdog has to see it, though the burst has not started."""
-    burst = {"address": 64, "beats": 0, "start": 0, "end": 7, "exists": 1, "last": 1, "qos": 0,
-             "cache": 0}  # fmt: skip
+    burst = {"address": 64, "beats": 0, "start": 0, "end_count": 8, "exists": 1, "last": 1,
+             "qos": 0, "cache": 0}  # fmt: skip
     dut = BurstSender(width=8, address_bits=40, outstanding=8, reports=4)
     bench = Bench(dut)
     bench.send(dut.bursts, [burst])

@@ -111,8 +111,8 @@ def test_full_buffer_loses_nothing(shape):
     reading.run()
     at = 6 * buffer
     asked = sum(item.payload["length"] + 1 for item in reading.memory.bursts if item.cycle < at)
-    # All there is room for; one beat may be waiting in the output.
-    assert buffer - longest < asked <= buffer + 2
+    # All there is room for; some beats are on their way out.
+    assert buffer - longest < asked <= buffer + 4
 
 
 @pytest.mark.parametrize(

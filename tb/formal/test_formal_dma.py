@@ -22,7 +22,8 @@ class PlannerSpec(wiring.Component):
     """No burst breaks a rule of AXI, leaves its rows, or asks for more than there is room for."""
 
     def __init__(self, planner=BurstPlanner):
-        self.dut = planner(width=WIDTH, address_bits=14, longest=LONGEST, room=ROOM, jobs=2)
+        self.dut = planner(width=WIDTH, address_bits=14, longest=LONGEST, room=ROOM,
+                           unaligned=True)
         super().__init__(self.dut.signature)
 
     def elaborate(self, platform):

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A queue whose next item stands in a register."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["FrontQueue"]
+
+
+class FrontQueue(wiring.Component):
+    """First in, first out, for items that much depends on.
+
+    Throughput is one item per cycle at every fill level; latency is one cycle. ``i.ready``,
+    ``o.valid`` and ``o.payload`` are registers. What comes when nothing else is there goes past the
+    memory. One item more than ``depth`` fits.
+
+    Parameters
+    ----------
+    shape : shape-like
+        Payload of both streams.
+    depth : :class:`int`
+        Items the memory holds. A power of two, at least 2.
+
+    Members
+    -------
+    i : ``In(stream.Signature(shape))``
+        Items to be queued.
+    o : ``Out(stream.Signature(shape))``
+        Items in the order of ``i``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``depth`` is not an integer, a power of two of at least 2.
+    """
+
+    def __init__(self, shape, depth: int):
+        if not isinstance(depth, int):
+            raise TypeError(f"Queue depth must be an integer, not {depth!r}")
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"Queue depth must be a power of two and at least 2, not {depth!r}")
+        self._shape = shape
+        self._depth = depth
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
+        })
+
+    @property
+    def depth(self):
+        """Items the memory holds."""
+        return self._depth
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=[])
+        write = memory.write_port()
+        read = memory.read_port(domain="comb")
+
+        head, tail = Signal(range(self._depth)), Signal(range(self._depth))
+        head_next, tail_next = Signal.like(head, init=1), Signal.like(tail, init=1)
+        some, full = Signal(), Signal() # the memory has an item; it has room for none
+        moves, put, store, fetch = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            moves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(~full),
+            put.eq(self.i.valid & ~full),
+            fetch.eq(some & moves),
+            store.eq(put & (some | ~moves)),
+            write.addr.eq(tail),
+            write.data.eq(self.i.payload),
+            write.en.eq(store),
+            read.addr.eq(head),
+        ]
+        with m.If(moves):
+            m.d.sync += self.o.valid.eq(some | put)
+            m.d.sync += self.o.payload.eq(Mux(
+                some, Value.cast(read.data), Value.cast(self.i.payload)))
+        with m.If(store):
+            m.d.sync += [tail.eq(tail_next), tail_next.eq(tail_next + 1)]
+        with m.If(fetch):
+            m.d.sync += [head.eq(head_next), head_next.eq(head_next + 1)]
+        m.d.sync += [
+            some.eq(store | (some & ~(fetch & (head_next == tail)))),
+            full.eq(~fetch & (full | (store & (tail_next == head)))),
+        ]
+        return m
