@@ -9,9 +9,13 @@ from opencdma.hw.codec import CodecGeometry
 from opencdma.sim import demo_tables, plots, rates
 from opencdma.sim.bench import ACTIVATIONS_WIDTH, codec, engine_report
 from opencdma.sim.bench.sheet import Sheet
+from opencdma.sim.page import write_section
 from opencdma.spec import Direction
 
 __all__ = ["sheets", "write"]
+
+#: Writes the page.
+COMMAND = "opencdma bench --docs docs/results.md"
 
 DIRECTIONS = [direction.name.lower() for direction in Direction]
 
@@ -150,7 +154,7 @@ def _excesses(records: Iterable[dict]) -> list[tuple[int, int]]:
 
 
 def write(results: dict[str, list[dict]], page: Path):
-    """Write the page of results, and its pictures into ``images`` beside it."""
+    """Write what belongs to the benchmark on a page, and its pictures into ``images`` beside it."""
     images = page.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
     plots.engine(results["engine"], results["engine_small"], images / "engine.png")
@@ -164,14 +168,11 @@ def write(results: dict[str, list[dict]], page: Path):
     densities = ", ".join(
         f"{density:g}" for density in
         sorted({r["density"] for r in results["codec"] if not r["break_even"]}))
-    page.write_text(f"""\
-<!-- SPDX-License-Identifier: Apache-2.0 -->
-<!-- Written by `opencdma bench --docs docs/results.md`; do not edit. -->
-# Results
-
-Written by `opencdma bench --docs docs/results.md`, from the RTL under Verilator; all outputs were
-compared with the golden model's. Cycles are the same on every machine. The last two sections are
-wall-clock time on one machine with {os.cpu_count()} cores.
+    write_section(page, "bench", COMMAND, f"""
+Engine, codec, simulation and software are measured by `{COMMAND}`, from
+the RTL under Verilator; all outputs were compared with the golden model's. Cycles are the same on
+every machine. Speed of simulation and of software is wall-clock time on one machine with
+{os.cpu_count()} cores.
 
 N raw bytes that encode to M take at least `max(ceil(N/W), ceil(M/W))` cycles, the *bound*: the
 ports carry W bytes per cycle.
