@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which designs are measured on which devices."""
+
+from collections.abc import Iterable
+
+from opencdma.syn.designs import DESIGNS, Design
+from opencdma.syn.devices import DEVICES, Device
+
+__all__ = ["SEEDS", "chosen", "full", "quick"]
+
+#: Runs of the placer for each design and device.
+SEEDS = 5
+
+#: The device of all comparisons.
+MAIN = "lfe5u-85f-6"
+#: The others, for what is in a product: codec, movers, engine.
+OTHERS = ("lfe5u-85f-8", "up5k", "hx8k", "gw2a", "xc7a")
+
+
+def full() -> list[tuple[Design, Device]]:
+    """Return what the results show."""
+    plan = [(design, DEVICES[MAIN]) for design in DESIGNS.values()]
+    plan.append((DESIGNS["engine-ecp5"], DEVICES["lfe5u-45f-6"]))
+    plan += [
+        (design, DEVICES[device]) for device in OTHERS for design in DESIGNS.values()
+        # Bytes alone are for the comparison with codecs of bytes, on the main device.
+        if design.group != "floor" and design.elements != "8"
+    ]
+    return plan
+
+
+def quick() -> list[tuple[Design, Device]]:
+    """Return something that takes a minute."""
+    return [(DESIGNS[name], DEVICES[MAIN]) for name in ("floor-slice-256", "movers-w8")]
+
+
+def chosen(designs: Iterable[str], devices: Iterable[str]) -> list[tuple[Design, Device]]:
+    """Return every one of some designs with every one of some devices.
+
+    None of either stands for all designs and for the main device.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of them.
+    """
+    designs, devices = tuple(designs) or tuple(DESIGNS), tuple(devices) or (MAIN,)
+    for kind, names, known in (("design", designs, DESIGNS), ("device", devices, DEVICES)):
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"There is no {kind} {name!r}, but {', '.join(known)}")
+    return [(DESIGNS[design], DEVICES[device]) for device in devices for design in designs]
