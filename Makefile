@@ -9,9 +9,10 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 WAVES  ?=
 
 export OPENCDMA_CACHE ?= $(CURDIR)/$(BUILD)/models
+export OPENCDMA_RESOURCES ?= $(CURDIR)/$(BUILD)/resources
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak verilog registers sim lint bench docs clean check-machine icarus
+.PHONY: help demo test soak verilog registers sim lint bench resources asic docs clean check-machine icarus
 
 help: ## Explain the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,12 @@ lint: $(VENV)/ready-test ## Check the Python sources with ruff.
 
 bench: $(VENV)/ready-test ## Measure cycles, latency and speed into build/bench.json.
 	$(BIN)/opencdma bench
+
+resources: $(VENV)/ready-syn ## Measure clock and area of all designs on all devices; takes hours.
+	$(BIN)/opencdma resources --jobs $(JOBS) --docs docs/results.md
+
+asic: $(VENV)/ready-syn ## Estimate the codec in the standard cells of LIB=path.lib.
+	$(BIN)/opencdma asic --jobs $(JOBS) $(or $(LIB),$(error name a Liberty file: make asic LIB=path.lib))
 
 docs: $(VENV)/ready-docs ## Build the documentation into build/docs.
 	$(BIN)/mkdocs build --strict --site-dir $(BUILD)/docs

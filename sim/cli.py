@@ -15,6 +15,8 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"The command line needs the package {error.name}: install `opencdma[sim]`")
 
+from opencdma.syn.cli import asic, resources
+
 # What the commands need is imported by them, so that help is there at once.
 
 __all__ = ["app"]
@@ -22,6 +24,9 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Compressing DMA engine: emit its Verilog, see it at work, measure it.")
+
+app.command()(resources)
+app.command()(asic)
 
 #: Columns of tables that do not go to a terminal.
 PLAIN_WIDTH = 120
