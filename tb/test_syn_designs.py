@@ -30,11 +30,19 @@ def test_names():
 def test_full_plan():
     pairs = [(design.name, device.name) for design, device in plan.full()]
     assert len(set(pairs)) == len(pairs)
-    assert {design for design, _ in pairs} == set(DESIGNS)
-    for device in ("lfe5u-85f-6", "lfe5u-85f-8", "up5k", "hx8k", "gw2a", "xc7a"):
-        for design in ("compressor-w8", "decompressor-32bit-w64", "movers-w32", "engine-ecp5"):
+    for device in ("lfe5u-85f-6", "lfe5u-85f-8", "gw2a", "xc7a"):
+        for design in ("compressor-w8", "decompressor-32bit-w64", "movers-w32", "engine-ecp5",
+                       "engine-tiny", "movers-unaligned-w32"):
             assert (design, device) in pairs
-    assert ("engine-ecp5", "lfe5u-45f-6") in pairs
+    for device in ("up5k", "hx8k"):
+        assert {design for design, other in pairs if other == device} == {
+            "compressor-32bit-w8", "compressor-w8", "decompressor-32bit-w8", "decompressor-w8",
+            "engine-tiny", "movers-w8"}
+    for design, device in (
+        ("engine-ecp5", "lfe5u-45f-6"), ("engine-asic", "xc7a"),
+        ("compressor-8bit-w32", "lfe5u-85f-6"), ("floor-slice-256", "lfe5u-85f-6"),
+    ):
+        assert (design, device) in pairs
     assert plan.SEEDS == 5
 
 
