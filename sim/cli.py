@@ -15,6 +15,7 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"The command line needs the package {error.name}: install `opencdma[sim]`")
 
+from opencdma.hw.fpga.cli import fpga
 from opencdma.syn.cli import asic, resources
 
 # What the commands need is imported by them, so that help is there at once.
@@ -25,8 +26,15 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Compressing DMA engine: emit its Verilog, see it at work, measure it.")
 
+app.command()(fpga)
 app.command()(resources)
 app.command()(asic)
+
+#: What ``--device`` says of a board, in front of the path of its serial port.
+_UART = "uart:"
+
+#: Commands that work on a board as well.
+_ON_BOARDS = ("demo",)
 
 #: Columns of tables that do not go to a terminal.
 PLAIN_WIDTH = 120
@@ -62,6 +70,24 @@ def _failures(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except (OSError, *kinds) as error:
         raise _fail(error, 1) from None
+
+
+@app.callback()
+def target(
+    context: typer.Context,
+    device: Annotated[str, typer.Option(
+        help="What the commands that need an engine use: sim, or a board, uart:/dev/ttyUSB0.",
+    )] = "sim",
+    baud: Annotated[int, typer.Option(
+        help="Bits per second of the board's serial port.")] = 1_000_000,
+):
+    """Choose the engine."""
+    if device != "sim":
+        if not device.startswith(_UART) or device == _UART:
+            raise _fail(f"Device must be sim or uart:PATH, not {device!r}", 2)
+        if context.invoked_subcommand not in _ON_BOARDS:
+            raise _fail(f"--device is for {', '.join(_ON_BOARDS)}", 2)
+        context.obj = device.removeprefix(_UART), baud
 
 
 def _write_json(path: Path, value):
@@ -109,11 +135,18 @@ def verilog(
 
 @app.command()
 def demo(
+    context: typer.Context,
     everything: Annotated[bool, typer.Option(
         "--all", help="Send the whole corpus, not its representative part.")] = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/demo"),
 ):
-    """Send real activations through the simulated engine and back; show ratios and rates."""
+    """Send real activations through the simulated engine and back; show ratios and rates.
+
+    With --device uart:PATH the same through the engine on a board, without rates.
+    """
+    if context.obj is not None:
+        _demo_on_board(*context.obj, everything, output)
+        return
     from opencdma.sim import activations, demo_tables, plots
     from opencdma.sim import demo as demonstration
     from opencdma.sim.codec import SimulationError
@@ -146,6 +179,37 @@ def demo(
         f"{len(records)} tensors there and back: every byte is what the golden model says, and "
         "what was sent.")
     console.print(f"records {output / 'demo.json'}\npicture {output / 'demo.png'}", soft_wrap=True)
+
+
+def _demo_on_board(path: str, baud: int, everything: bool, output: Path):
+    from opencdma.sim import activations, board_demo
+    from opencdma.sim.mismatch import Mismatch
+    from opencdma.sw import Device, EngineError
+    from opencdma.sw.uart import UartDevice
+
+    console = _console()
+    chosen = activations.manifest() if everything else activations.representative()
+    with _failures(Mismatch, EngineError, TimeoutError):
+        board = UartDevice.open(path, baud=baud)
+        # Of a ring no more than one descriptor is used, and the memories are small.
+        device = Device(board, ring=0)
+        tensors = board_demo.supported(device, chosen)
+        console.print(
+            f"engine {device.capabilities.build_id:#010x} at {board.clock / 1e6:g} MHz, "
+            f"{board.dev.size >> 10} and {board.host.size >> 10} KiB of memory")
+        with Progress(console=console) as progress:
+            records = list(progress.track(
+                board_demo.run(device, activations.items(tensors)), total=len(tensors),
+                description="tensors"))
+    _write_json(output / "board.json", [record.flat() for record in records])
+    console.print(board_demo.table(records))
+    console.print(
+        f"{len(records)} tensors there and back: every byte is what the golden model says, and "
+        "what was sent.")
+    if len(tensors) < len(chosen):
+        console.print(
+            f"{len(chosen) - len(tensors)} others have elements that this engine does not have.")
+    console.print(f"records {output / 'board.json'}", soft_wrap=True)
 
 
 @app.command()

@@ -90,8 +90,10 @@ class BlockMemory(wiring.Component):
             word.eq(reads_word),
             place.eq(request.p.address),
         ]
-        with m.If(word):
-            m.d.comb += self.words.answers.p.data.eq(read.data.word_select(place, 32))
+        m.d.comb += [
+            self.words.answers.p.data.eq(Mux(word, read.data.word_select(place, 32), 0)),
+            self.words.answers.p.refused.eq(0),
+        ]
         return m
 
     def _split(self, m, burst, name):

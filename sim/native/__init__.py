@@ -18,7 +18,7 @@ import cffi
 
 from opencdma.sim import verilator
 
-__all__ = ["CODEC", "ENGINE", "BuildError", "Harness", "Top", "cache_folder", "load"]
+__all__ = ["BOARD", "CODEC", "ENGINE", "BuildError", "Harness", "Top", "cache_folder", "load"]
 
 _HERE = Path(__file__).parent
 # -O2 takes half as long again to compile, and runs no faster.
@@ -76,6 +76,9 @@ ENGINE = Harness(
     "engine.cpp", "engine.h",
     ("axi.h", "axi_lite.h", "axi_memory.h", "handshake.h", "trace.h"),
     lambda top: {"DEV_WIDTH": top.config.dev_width, "HOST_WIDTH": top.config.host_width})
+
+#: Drives the pins of a board.
+BOARD = Harness("board.cpp", "board.h", (), lambda top: {})
 
 
 @cache

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstrator on the pins of a board."""
+
+from amaranth import *
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import ResetSynchronizer
+
+from .boards import Board
+from .demonstrator import Demonstrator
+from .pll import Ecp5Pll
+from .uart import divisor_of
+
+__all__ = ["BoardTop"]
+
+
+class BoardTop(wiring.Component):
+    """What a bitstream is made of; it has no ports, but asks the platform for pins.
+
+    Parameters
+    ----------
+    board : :class:`~opencdma.hw.fpga.boards.Board`
+        The board.
+    baud : :class:`int`
+        Bits per second of the serial port.
+
+    Raises
+    ------
+    ValueError
+        If the serial port cannot have this rate at the clock of the board.
+    """
+
+    def __init__(self, board: Board, baud: int):
+        self._board = board
+        self._demonstrator = Demonstrator(
+            board.config, clock=board.clock, divisor=divisor_of(board.clock, baud),
+            dev_size=board.dev_size, host_size=board.host_size)
+        super().__init__({})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.demonstrator = demonstrator = self._demonstrator
+        given = round(platform.default_clk_constraint.frequency)
+        # Otherwise the platform makes the domain, of its own clock and reset.
+        if given != self._board.clock:
+            m.domains.sync = ClockDomain()
+            clock = platform.request(platform.default_clk, dir="-")
+            m.submodules.clock = clock = io.Buffer("i", clock)
+            m.submodules.pll = pll = Ecp5Pll(given, self._board.clock)
+            stopped = ~pll.locked
+            if platform.default_rst is not None:
+                button = platform.request(platform.default_rst, dir="-")
+                m.submodules.button = button = io.Buffer("i", button)
+                stopped |= button.i
+            m.submodules.reset = ResetSynchronizer(stopped, domain="sync")
+            m.d.comb += [pll.clk_i.eq(clock.i), ClockSignal("sync").eq(pll.clk_o)]
+
+        uart = platform.request("uart", 0)
+        m.d.comb += [demonstrator.rx.eq(uart.rx.i), uart.tx.o.eq(demonstrator.tx)]
+        found = {}
+        for lit, place in zip(demonstrator.leds, self._board.leds, strict=False):
+            if place is None:
+                continue
+            name, number, part = place
+            if (name, number) not in found:
+                found[name, number] = platform.request(name, number)
+            led = found[name, number]
+            m.d.comb += (led if part is None else getattr(led, part)).o.eq(lit)
+        return m

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command that builds bitstreams."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+# What the command needs is imported by it, so that help is there at once.
+
+__all__ = ["fpga"]
+
+
+def fpga(
+    board: Annotated[str, typer.Argument(help="Which board, such as ulx3s-85f.")],
+    preset: Annotated[str | None, typer.Option(
+        help="The engine: a preset instead of what the board has by default.")] = None,
+    baud: Annotated[int, typer.Option(help="Bits per second of the serial port.")] = 1_000_000,
+    seeds: Annotated[int, typer.Option(
+        min=1, help="Placements to try until one is fast enough.")] = 3,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/fpga"),
+):
+    """Build the bitstream of a board with open tools; takes from minutes to half an hour."""
+    try:
+        from opencdma.hw.fpga import boards, build
+    except ModuleNotFoundError as error:
+        raise _fail(
+            f"Bitstreams need the package {error.name}: install `opencdma[fpga]`", 1) from None
+    from opencdma.spec import PRESETS
+
+    try:
+        chosen = boards.BOARDS[board]
+    except boards.UnknownBoardError as error:
+        raise _fail(error, 2) from None
+    if preset is not None:
+        if preset not in PRESETS:
+            raise _fail(f"Preset must be one of {', '.join(PRESETS)}, not {preset!r}", 2)
+        chosen = chosen.with_config(PRESETS[preset])
+    console = Console(highlight=False)
+    console.print(f"{chosen.title}, {chosen.clock / 1e6:g} MHz, {baud} baud")
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = None
+            for step in build.build(board, chosen, output / board, baud=baud, seeds=seeds):
+                if task is not None:
+                    progress.remove_task(task)
+                    task = None
+                if isinstance(step, str):
+                    # A terminal shows how long it has been at it, a log that it has begun.
+                    if not console.is_terminal:
+                        console.print(step)
+                    task = progress.add_task(step, total=None)
+                elif isinstance(step, build.Placement):
+                    console.print(_summary(step), soft_wrap=True)
+                else:
+                    console.print(str(step.path), soft_wrap=True)
+    except ValueError as error:
+        raise _fail(error, 2) from None
+    except (OSError, build.BuildFailed) as error:
+        raise _fail(error, 1) from None
+
+
+def _summary(placement) -> str:
+    used = ", ".join(
+        f"{placement.used[name]} of {placement.available[name]} {name.replace('_', ' ')}"
+        for name in placement.used)
+    verdict = "timing met" if placement.met else "too slow"
+    return (
+        f"seed {placement.seed}: {used}; {placement.mhz:.1f} MHz for {placement.wanted:.1f} MHz: "
+        f"{verdict}")
+
+
+def _fail(message, code: int) -> typer.Exit:
+    print(f"opencdma: {message}", file=sys.stderr)
+    return typer.Exit(code)
