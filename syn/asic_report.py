@@ -21,10 +21,12 @@ def sheets(records: Sequence[dict]) -> dict[str, Sheet]:
     for library in dict.fromkeys(record["library"] for record in records):
         tables[library] = Sheet(
             library,
-            ("design", "µm²", "kGE", "GE per byte/cycle", "FF", "FF share", "period ns", "GHz",
-             "GB/s"),
+            ("design", "µm²", "kGE", "GE per byte", "kGE without memories", "GE per byte", "FF",
+             "in memories", "FF share", "period ns", "GHz", "GB/s"),
             [(record["design"], f"{record['area_um2']:,.0f}", f"{record['kge']:.2f}",
-              f"{record['ge_per_byte']:,}", f"{record['ff']:,}", f"{record['ff_share']:.0%}",
+              f"{record['ge_per_byte']:,}", f"{record['logic_kge']:.2f}",
+              f"{record['logic_ge_per_byte']:,}", f"{record['ff']:,}",
+              f"{record['memory_ff']:,}", f"{record['ff_share']:.0%}",
               _number(record["period_ns"], 3), _number(record["ghz"], 2),
               _number(record["gbytes_per_s"], 1))
              for record in records if record["library"] == library], labels=1)
@@ -50,9 +52,10 @@ def write(records: Sequence[dict], page: Path):
 
 Measured by `{COMMAND}` with Yosys, ABC and OpenSTA, typical corner of
 each library. An [estimate](synthesis.md#standard-cells) of cells alone: no wires, no clock tree,
-no power. Memories are flip-flops, which most of the *FF share* of the area is. Inputs and registers
-drive as the smallest buffer does, outputs drive {LOAD} fF, the clock is ideal. The period counts
-from register to register.
+no power. Memories are flip-flops; the area is also told *without memories* and what selects words
+in them. *GE per byte* are gates for each byte per cycle, *FF share* is of the whole area. Inputs
+and registers drive as the smallest buffer does, outputs drive {LOAD} fF, the clock is ideal. The
+period counts from register to register, through memories as well.
 
 {tables}
 

@@ -4,12 +4,16 @@
 import subprocess
 
 import pytest
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 from distributed import Client, LocalCluster
 from rich.progress import Progress
 from syn_library import LIBRARY
 
 from opencdma.syn import asic, asic_report, flow
-from opencdma.syn.designs import DESIGNS
+from opencdma.syn.designs import DESIGNS, Design
 from opencdma.syn.liberty import LibertyError, Library
 
 SLICE = "floor-slice-256"
@@ -65,11 +69,44 @@ def test_area_without_sta(client, library, folder, monkeypatch):
     assert record["area_um2"] > 5 * record["ff"] + 256
     assert record["kge"] == pytest.approx(record["area_um2"] / 1e3, abs=0.01)
     assert record["ge_per_byte"] == round(record["area_um2"] / 32)
+    assert (record["memory_ff"], record["logic_kge"]) == (0, record["kge"])
     assert (record["period_ns"], record["ghz"], record["gbytes_per_s"]) == (None, None, None)
     # Another cell as the gate is another number of the same area.
     (other,), _ = measure(client, library, folder, "BUF")
     assert other["area_um2"] == record["area_um2"]
     assert other["kge"] == pytest.approx(record["kge"] / 0.75, abs=0.01)
+
+
+class Remembering(wiring.Component):
+    """Four words, the one that is written is read without a clock; a NAND and a register."""
+
+    i: In(8)
+    address: In(2)
+    o: Out(8)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=8, depth=4, init=[])
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write.addr.eq(self.address), write.data.eq(self.i), write.en.eq(1),
+            read.addr.eq(self.address),
+        ]
+        m.d.sync += self.o.eq(~(read.data & self.i))
+        return m
+
+
+def test_memories_are_told_apart(client, library, folder, monkeypatch):
+    monkeypatch.setattr(asic, "sta", lambda: None)
+    design = Design("remembering", "floor", Remembering, 1)
+    monkeypatch.setitem(DESIGNS, design.name, design)
+    with Progress(disable=True) as progress:
+        (record,), failures = asic.measure([design], library, None, client, folder, progress)
+    assert failures == []
+    assert (record["ff"], record["memory_ff"]) == (8 + 4 * 8, 4 * 8)
+    # A flip-flop and a NAND for each bit, and some buffers; in the memory more, and four times.
+    assert 8 * 6 <= 1e3 * record["logic_kge"] < 8 * 10
+    assert record["kge"] > record["logic_kge"] + 4 * 8 * 6 / 1e3
 
 
 def test_estimate_is_kept(library, folder, monkeypatch):
@@ -137,13 +174,15 @@ def test_made_library():
 def test_report(tmp_path):
     record = {
         "design": "compressor-w32", "library": "made", "nand2": "NAND", "area_um2": 123456.7,
-        "kge": 123.46, "ge_per_byte": 3858, "ff": 2500, "ff_share": 0.604, "period_ns": 0.987,
+        "kge": 123.46, "ge_per_byte": 3858, "logic_kge": 23.4, "logic_ge_per_byte": 731,
+        "ff": 2500, "memory_ff": 2000, "ff_share": 0.604, "period_ns": 0.987,
         "ghz": 1.013, "gbytes_per_s": 32.4}
     unknown = dict.fromkeys(("period_ns", "ghz", "gbytes_per_s"))
     records = [record, record | {"library": "other", "nand2": "ND2"} | unknown]
     sheets = asic_report.sheets(records)
     assert sheets["made"].rows == [
-        ("compressor-w32", "123,457", "123.46", "3,858", "2,500", "60%", "0.987", "1.01", "32.4")]
+        ("compressor-w32", "123,457", "123.46", "3,858", "23.40", "731", "2,500", "2,000",
+         "60%", "0.987", "1.01", "32.4")]
     assert sheets["other"].rows[0][-3:] == ("", "", "")
     page = tmp_path / "results.md"
     page.write_text("# Results\n")

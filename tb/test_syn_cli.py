@@ -129,7 +129,8 @@ def estimated(measured, monkeypatch):
     def measure(designs, path, nand2, client, folder, progress):
         return [{
             "design": design.name, "library": path.stem, "nand2": nand2, "area_um2": 1e5,
-            "kge": 100.0, "ge_per_byte": 3125, "ff": 700, "ff_share": 0.5, "period_ns": 1.0,
+            "kge": 100.0, "ge_per_byte": 3125, "logic_kge": 20.0, "logic_ge_per_byte": 625,
+            "ff": 700, "memory_ff": 500, "ff_share": 0.5, "period_ns": 1.0,
             "ghz": 1.0, "gbytes_per_s": 32.0} for design in designs], failures
 
     monkeypatch.setattr(asic, "measure", measure)
