@@ -41,8 +41,8 @@ class CheckSettings(data.Struct):
 class Checker(wiring.Component):
     """Applies the rules of ``docs/programming.md`` to descriptors, and plans what they ask for.
 
-    Takes five cycles for a descriptor with one row; up to 17 more for more rows. The lowest status
-    of all that apply is given.
+    Takes six cycles for a descriptor with one row; up to 17 more for more rows. The lowest status
+    of all that apply is given. No cycle has more than one addition or comparison of addresses.
 
     Parameters
     ----------
@@ -76,31 +76,37 @@ class Checker(wiring.Component):
         flags = d.flags
 
         class State(enum.Enum, shape=3):
-            LENGTHS, MULTIPLY, ENDS, COMPARE, JUDGE, OFFER = range(6)
+            SIDES, LENGTHS, MULTIPLY, ENDS, COMPARE, JUDGE, OFFER = range(7)
 
         state = Signal(State)
 
-        # What the opcode means.
+        # What the opcode means: in the first state only lengths are picked, at once.
         encode, decode = Signal(), Signal()
         copy, fill, measure, verify, drain = Signal(), Signal(), Signal(), Signal(), Signal()
         known, moves, offload = Signal(), Signal(), Signal()
         encoders = [Opcode.COMPRESS, Opcode.MEASURE]
         if config.verify:
             encoders.append(Opcode.COMPRESS_VERIFY)
-        m.d.comb += [
-            encode.eq(d.opcode.matches(*encoders) if self._channel != Channel.PREFETCH else 0),
-            decode.eq((d.opcode == Opcode.DECOMPRESS) if self._channel != Channel.OFFLOAD else 0),
-            copy.eq(d.opcode == Opcode.COPY),
-            fill.eq(d.opcode == Opcode.FILL),
-            measure.eq(encode & (d.opcode == Opcode.MEASURE)),
-            verify.eq(encode & (d.opcode == Opcode.COMPRESS_VERIFY)),
+        encodes, decodes = Const(0), Const(0)
+        if self._channel != Channel.PREFETCH:
+            encodes = d.opcode.matches(*encoders)
+        if self._channel != Channel.OFFLOAD:
+            decodes = d.opcode == Opcode.DECOMPRESS
+        copies, fills = d.opcode == Opcode.COPY, d.opcode == Opcode.FILL
+        m.d.sync += [
+            encode.eq(encodes),
+            decode.eq(decodes),
+            copy.eq(copies),
+            fill.eq(fills),
+            measure.eq(encodes & (d.opcode == Opcode.MEASURE)),
+            verify.eq(encodes & (d.opcode == Opcode.COMPRESS_VERIFY)),
             drain.eq(d.opcode == Opcode.DRAIN),
-            moves.eq(encode | decode | copy | fill),
-            known.eq(moves | drain | (d.opcode == Opcode.NOP)),
+            moves.eq(encodes | decodes | copies | fills),
         ]
+        m.d.comb += known.eq(moves | drain | (d.opcode == Opcode.NOP))
         if self._channel is None:
             prefetch = Signal() # as it was when the descriptor came
-            with m.If(state == State.LENGTHS):
+            with m.If(state == State.SIDES):
                 m.d.sync += prefetch.eq(settings.prefetch)
             m.d.comb += offload.eq(encode | (~decode & ~prefetch))
         else:
@@ -110,15 +116,18 @@ class Checker(wiring.Component):
         rows = Signal(16)
         many = Signal()
         source_rows, dest_rows = Signal(), Signal()
-        row_length, dest_stride = Signal(32), Signal(32)
+        row_length, dest_length, dest_stride = Signal(32), Signal(32), Signal(32)
         m.d.comb += [
             rows.eq(d.rows_minus_1 if config.two_d else 0),
             many.eq(rows != 0),
             source_rows.eq(encode | copy),
             dest_rows.eq(decode | copy | fill),
-            row_length.eq(Mux(decode, d.max_dst_len, d.src_len)),
-            dest_stride.eq(Mux(copy, d.dst_stride, d.stride)),
         ]
+        m.d.sync += [
+            row_length.eq(Mux(decodes, d.max_dst_len, d.src_len)),
+            dest_length.eq(Mux(copies | fills, d.src_len, d.max_dst_len)),
+        ]
+        m.d.comb += dest_stride.eq(Mux(copy, d.dst_stride, d.stride))
         m.submodules.multiplier = multiplier = SerialMultiplier(3)
         m.d.comb += [
             multiplier.factor.eq(rows),
@@ -139,16 +148,16 @@ class Checker(wiring.Component):
             """The address is not one of this build."""
             return address[config.address_bits:].any()
 
-        # The rules, each as a bit that is set in the cycle in which its operands are there.
-        bad_length, overlap, out_of_range = Signal(), Signal(), Signal()
-        record_fault, misaligned = Signal(), Signal()
+        # The rules, each as a bit. What they follow from is there, a cycle before it is asked for.
+        bad_length, misaligned, record_fault = Signal(), Signal(), Signal()
+        too_long, bad_rows = Signal(), Signal()
 
         def multiple(value, unit):
             return (value & (unit - 1)[:3]) == 0
 
         smallest = config.lane_bytes
         unit = Signal(4) # bytes of an element
-        m.d.comb += unit.eq(Mux(encode | decode, 1 << d.element_type[:2], smallest))
+        m.d.sync += unit.eq(Mux(encode | decode, 1 << d.element_type[:2], smallest))
         widest = config.dev_width
         row_unit = (lambda value: multiple(value, unit)) if config.unaligned else (
             lambda value: (value & (widest - 1)) == 0)
@@ -157,26 +166,59 @@ class Checker(wiring.Component):
         if config.unaligned:
             source_width = dest_width = Const(smallest, 7)
 
-        def outside(first, last, low, high):
-            beyond_window = (first < low) | (last > high) if config.windows else 0
-            return beyond(last) | beyond_window
+        def registered(name, value):
+            """Return a value a cycle later."""
+            register = Signal(name=name)
+            m.d.sync += register.eq(value)
+            return register
 
-        def meet(first, last, other_first, other_last):
-            return (first <= other_last) & (other_first <= last)
+        def less(name, one, other, *, or_equal=False):
+            """One address is less than another. They are compared in halves."""
+            low, low_other = one[:32], other[:32]
+            found = registered(
+                f"{name}_low", low <= low_other if or_equal else low < low_other)
+            if config.address_bits > 32:
+                found &= registered(f"{name}_equal", one[32:] == other[32:])
+                found |= registered(f"{name}_high", one[32:] < other[32:])
+            return found
+
+        def outside(name, first, last):
+            """Something is beyond its window, or beyond the addresses of this build."""
+            found = registered(f"{name}_beyond", beyond(last))
+            if config.windows:
+                found |= less(f"{name}_below", first, settings[f"{name}_low"])
+                found |= less(f"{name}_above", settings[f"{name}_high"], last)
+            return found
+
+        def meet(name, first, last, other_first, other_last):
+            """Two areas have a byte in common."""
+            return less(f"{name}_begins", first, other_last, or_equal=True) & less(
+                f"{name}_follows", other_first, last, or_equal=True)
+
+        two_areas = registered("two_areas", settings.same_memory & has_source & has_dest)
+        near_dest = registered("near_dest", has_dest & (offload | settings.same_memory))
+        overlap = two_areas & meet(
+            "areas", d.src_addr, source_last, d.dst_addr, dest_last)
+        out_of_range = (has_source & outside("read", d.src_addr, source_last)) | (
+            has_dest & outside("write", d.dst_addr, dest_last))
+        bad_record = registered("record_misaligned", d.completion_addr[:5].any()) | outside(
+            "record", d.completion_addr, record_last) | (near_dest & meet(
+                "record", d.completion_addr, record_last, d.dst_addr, dest_last))
 
         with m.Switch(state):
+            with m.Case(State.SIDES): # which length is whose
+                with m.If(self.i.valid):
+                    m.d.sync += state.eq(State.LENGTHS)
             with m.Case(State.LENGTHS): # as with one row
                 m.d.comb += multiplier.start.eq(1)
                 m.d.sync += [
                     raw_length.eq(row_length),
                     source_span.eq(d.src_len - 1),
-                    dest_span.eq(Mux(dest_rows, row_length, d.max_dst_len) - 1),
+                    dest_span.eq(dest_length - 1),
                     has_source.eq(moves & ~fill & (d.src_len != 0)),
-                    has_dest.eq(
-                        moves & ~measure & (Mux(dest_rows, row_length, d.max_dst_len) != 0)),
+                    has_dest.eq(moves & ~measure & (dest_length != 0)),
+                    state.eq(Mux(many, State.MULTIPLY, State.ENDS)),
                 ]
-                with m.If(self.i.valid):
-                    m.d.sync += state.eq(Mux(many, State.MULTIPLY, State.ENDS))
             with m.Case(State.MULTIPLY): # the rows behind the first
                 with m.If(~multiplier.busy):
                     m.d.sync += raw_length.eq(raw_length + multiplier.products[0])
@@ -186,41 +228,26 @@ class Checker(wiring.Component):
                         m.d.sync += dest_span.eq(dest_span + multiplier.products[2])
                     m.d.sync += state.eq(State.ENDS)
             with m.Case(State.ENDS):
-                m.d.sync += [
-                    source_last.eq(d.src_addr + source_span),
-                    dest_last.eq(d.dst_addr + dest_span),
-                    bad_length.eq(moves & (
-                        ~multiple(row_length, unit) | (raw_length > MAX_RAW_LENGTH)
-                        | (many & (
-                            (row_length == 0) | ~row_unit(row_length) | ~row_unit(d.stride)
-                            | (copy & ~row_unit(d.dst_stride)))))),
-                    misaligned.eq(
-                        (moves & ~fill & ((d.src_addr & (source_width - 1)[:6]) != 0))
-                        | (moves & ~measure & ((d.dst_addr & (dest_width - 1)[:6]) != 0))),
-                    state.eq(State.COMPARE),
-                ]
+                m.d.sync += state.eq(State.COMPARE)
             with m.Case(State.COMPARE):
-                m.d.sync += [
-                    overlap.eq(settings.same_memory & has_source & has_dest & meet(
-                        d.src_addr, source_last, d.dst_addr, dest_last)),
-                    out_of_range.eq(
-                        (has_source & outside(
-                            d.src_addr, source_last, settings.read_low, settings.read_high))
-                        | (has_dest & outside(
-                            d.dst_addr, dest_last, settings.write_low, settings.write_high))),
-                    record_fault.eq(
-                        d.completion_addr[:5].any()
-                        | outside(d.completion_addr, record_last,
-                                  settings.record_low, settings.record_high)
-                        | (has_dest & (offload | settings.same_memory) & meet(
-                            d.completion_addr, record_last, d.dst_addr, dest_last))),
-                    state.eq(State.JUDGE),
-                ]
+                m.d.sync += state.eq(State.JUDGE)
             with m.Case(State.JUDGE):
                 m.d.sync += state.eq(State.OFFER)
             with m.Case(State.OFFER):
                 with m.If(self.o.ready):
-                    m.d.sync += state.eq(State.LENGTHS)
+                    m.d.sync += state.eq(State.SIDES)
+        m.d.sync += [
+            source_last.eq(d.src_addr + source_span),
+            dest_last.eq(d.dst_addr + dest_span),
+            too_long.eq(raw_length > MAX_RAW_LENGTH),
+            bad_rows.eq(many & (
+                (row_length == 0) | ~row_unit(row_length) | ~row_unit(d.stride)
+                | (copy & ~row_unit(d.dst_stride)))),
+            bad_length.eq(moves & (~multiple(row_length, unit) | too_long | bad_rows)),
+            misaligned.eq(
+                (moves & ~fill & ((d.src_addr & (source_width - 1)[:6]) != 0))
+                | (moves & ~measure & ((d.dst_addr & (dest_width - 1)[:6]) != 0))),
+        ]
 
         plan, refusal, error_code = self.o.p, Signal(8), Signal(8)
         offered_types = [t for t in ElementType if t.size in config.element_sizes]
@@ -230,41 +257,51 @@ class Checker(wiring.Component):
             | Flag.STOP_ON_ERROR
             | Mux(moves & config.crc, Flag.CHECK_CRC.value, 0)
             | Mux(encode & ~measure, Flag.RAW_IF_LARGER.value, 0))
-        m.d.comb += [refusal.eq(Status.OK), error_code.eq(ErrorCode.NONE)]
+        # What can be seen in single fields is known early.
+        early, late = Signal(8), Signal(8)
         with m.If(~known):
-            m.d.comb += refusal.eq(Status.BAD_OPCODE)
+            m.d.sync += early.eq(Status.BAD_OPCODE)
         with m.Elif((flags & ~allowed).any()
                     | (((flags & Flag.RECORD_ON_ERROR_ONLY) != 0) & ~wants_record)):
-            m.d.comb += refusal.eq(Status.BAD_FLAGS)
+            m.d.sync += early.eq(Status.BAD_FLAGS)
         with m.Elif(d.codec_reserved.any() | d.geometry_reserved.any() | d.reserved.any()
                     | (d.rows_minus_1.any() & (not config.two_d))):
-            m.d.comb += refusal.eq(Status.RESERVED_NONZERO)
-        with m.Elif(bad_length):
-            m.d.comb += refusal.eq(Status.BAD_LENGTH)
+            m.d.sync += early.eq(Status.RESERVED_NONZERO)
+        with m.Else():
+            m.d.sync += early.eq(Status.OK)
+        bad_format = registered("bad_format", (encode | decode) & (
+            ~d.format_id.matches(*FormatId) | d.convert_to.any() | d.format_version.any()))
+        bad_type = registered("bad_type", (encode | decode)
+                              & ~d.element_type.matches(*offered_types))
+        refused_early = registered("refused_early", early != Status.OK)
+
+        m.d.comb += [late.eq(Status.OK), error_code.eq(ErrorCode.NONE)]
+        with m.If(bad_length):
+            m.d.comb += late.eq(Status.BAD_LENGTH)
         with m.Elif(overlap):
-            m.d.comb += refusal.eq(Status.OVERLAP)
+            m.d.comb += late.eq(Status.OVERLAP)
         with m.Elif(out_of_range):
-            m.d.comb += refusal.eq(Status.RANGE)
-        with m.Elif(wants_record & record_fault):
-            m.d.comb += refusal.eq(Status.RECORD_ADDR)
+            m.d.comb += late.eq(Status.RANGE)
+        with m.Elif(wants_record & bad_record):
+            m.d.comb += late.eq(Status.RECORD_ADDR)
         with m.Elif(misaligned):
-            m.d.comb += refusal.eq(Status.ADDR_ALIGN)
-        with m.Elif(encode | decode):
-            with m.If(~d.format_id.matches(*FormatId) | d.convert_to.any()
-                      | d.format_version.any()):
-                m.d.comb += refusal.eq(Status.BAD_CODEC)
-            with m.Elif(~d.element_type.matches(*offered_types)):
-                m.d.comb += refusal.eq(Status.BAD_CODEC)
-                m.d.comb += error_code.eq(ErrorCode.ELEMENT_TYPE)
+            m.d.comb += late.eq(Status.ADDR_ALIGN)
+        with m.Elif(bad_format | bad_type):
+            m.d.comb += late.eq(Status.BAD_CODEC)
+            m.d.comb += error_code.eq(
+                Mux(bad_format, ErrorCode.NONE, ErrorCode.ELEMENT_TYPE))
+        m.d.comb += refusal.eq(Mux(refused_early, early, late))
 
         def flag(which):
             return (flags & which) != 0
 
+        raw_limits = registered(
+            "raw_limits", flag(Flag.RAW_IF_LARGER) & (raw_length < d.max_dst_len))
         limit = Signal(32)
         m.d.comb += limit.eq(Mux(decode, raw_length, d.max_dst_len))
         with m.If(measure):
             m.d.comb += limit.eq(0)
-        with m.Elif(flag(Flag.RAW_IF_LARGER) & (raw_length < d.max_dst_len)):
+        with m.Elif(raw_limits):
             m.d.comb += limit.eq(raw_length)
 
         plain_type = {1: ElementType.U8, 2: ElementType.U16, 4: ElementType.U32}[smallest]
@@ -273,8 +310,9 @@ class Checker(wiring.Component):
         with m.If(state == State.JUDGE):
             m.d.sync += [
                 offered.status.eq(refusal),
-                offered.error_code.eq(error_code),
+                offered.error_code.eq(Mux(refused_early, ErrorCode.NONE, error_code)),
                 offered.limit.eq(limit),
+                record_fault.eq(bad_record),
             ]
         m.d.comb += [
             self.o.valid.eq(state == State.OFFER),
@@ -298,7 +336,7 @@ class Checker(wiring.Component):
             plan.source.stride.eq(d.stride),
             plan.source_length.eq(Mux(decode, d.src_len, raw_length)),
             plan.destination.address.eq(d.dst_addr),
-            plan.destination.row_length.eq(Mux(dest_rows, row_length, d.max_dst_len)),
+            plan.destination.row_length.eq(dest_length),
             plan.destination.rows_minus_1.eq(Mux(dest_rows, rows, 0)),
             plan.destination.stride.eq(dest_stride),
             plan.raw_length.eq(raw_length),

@@ -4,7 +4,6 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from opencdma.hw.codec.payloads import PacketBeat
 from opencdma.hw.stream import Queue
@@ -37,15 +36,41 @@ def _linear(value, images: list[int]):
     return Cat((value & Const(row, len(images))).xor() for row in rows)
 
 
+def _image(images: list[int], value: int) -> int:
+    """Return the image of a number under the linear map that takes bit n to ``images[n]``."""
+    found = 0
+    for bit, image in enumerate(images):
+        if value >> bit & 1:
+            found ^= image
+    return found
+
+
+def _inverse(images: list[int]) -> list[int]:
+    """Return the images of the bits under the inverse of a linear map of 32 bits."""
+    rows = [(image, 1 << bit) for bit, image in enumerate(images)]
+    for bit in range(32):
+        pivot = next(n for n in range(bit, 32) if rows[n][0] >> bit & 1)
+        rows[bit], rows[pivot] = rows[pivot], rows[bit]
+        for n in range(32):
+            if n != bit and rows[n][0] >> bit & 1:
+                rows[n] = rows[n][0] ^ rows[bit][0], rows[n][1] ^ rows[bit][1]
+    return [source for _, source in rows]
+
+
 class Crc32(wiring.Component):
     """Computes the CRC32 of every packet that goes by.
 
-    The critical loop is the state: it is advanced by a whole beat in every cycle, which is
-    one XOR of about sixteen of its bits for each bit. What the beat adds is computed beforehand. A
-    last beat that is short is filled up with zeros; afterwards the state is taken back over them, a
-    power of two at a time, outside the loop.
+    The critical loop is the state: it is advanced by a whole beat in every cycle, which would be
+    an XOR of about sixteen of its bits for each bit. Here the state is kept in another basis: the
+    vectors that a first one becomes, beat by beat. Advanced, each of them is the next, and only the
+    last is a sum of others, so a bit of the state depends on two. What a beat adds is computed
+    beforehand, word by word, and what the state means afterwards.
 
-    Takes one beat per cycle; a result comes ``5 + log2(width)`` cycles after the last beat.
+    A last beat that is short is filled up with zeros; in the end the state is taken back over them,
+    eight bytes or one in a cycle, while other packets go on.
+
+    Takes one beat per cycle. A result comes eight cycles after the last beat, and one more for each
+    step back over zeros; these are done for one packet after the other.
 
     Parameters
     ----------
@@ -74,59 +99,73 @@ class Crc32(wiring.Component):
         m = Module()
         width = self._width
 
+        # The basis: bit n of the state that is kept stands for one bit, advanced by n beats.
+        beat = [_advanced(1 << bit, width) for bit in range(32)]
+        basis = [1]
+        while len(basis) < 32:
+            basis.append(_image(beat, basis[-1]))
+        to_basis = _inverse(basis)
+        behind_last = _image(to_basis, _image(beat, basis[-1]))
+        initial = _image(to_basis, 0xFFFF_FFFF)
+
         # Fill up with zeros.
-        padded = Signal(8 * width)
-        padding = Signal(range(width + 1))
-        padded_valid, padded_last = Signal(), Signal()
-        for n in range(width):
-            m.d.sync += padded.word_select(n, 8).eq(
-                Mux(n < self.i.p.count, self.i.p.data[n], 0))
+        stage = data.StructLayout({"valid": 1, "last": 1, "padding": range(width + 1)})
+        given, keep, taken = Signal(8 * width), Signal(width), Signal(stage)
+        padded, filled = Signal(8 * width), Signal(stage)
         m.d.sync += [
-            padding.eq(width - self.i.p.count),
-            padded_valid.eq(self.i.valid),
-            padded_last.eq(self.i.p.last),
+            given.eq(Value.cast(self.i.p.data)),
+            keep.eq(Cat(n < self.i.p.count for n in range(width))),
+            taken.valid.eq(self.i.valid),
+            taken.last.eq(self.i.p.last),
+            taken.padding.eq(width - self.i.p.count),
+            padded.eq(given & Cat(kept.replicate(8) for kept in keep)),
+            filled.eq(taken),
         ]
 
-        # What the beat adds to the state behind it.
-        added, added_padding = Signal(32), Signal.like(padding)
-        added_valid, added_last = Signal(), Signal()
-        images = [
-            _advanced(1 << bit, width - byte) for byte in range(width) for bit in range(8)
-        ]
+        # What the beat adds to the state behind it: first that of each word, then the sum.
+        words, added = [], Signal(32)
+        for word in range(width // 4):
+            images = [_image(to_basis, _advanced(1 << bit, width - 4 * word - byte))
+                      for byte in range(4) for bit in range(8)]  # fmt: skip
+            words.append(Signal(32, name=f"word{word}"))
+            m.d.sync += words[-1].eq(_linear(padded.word_select(word, 32), images))
+        summed, adding = Signal(stage), Signal(stage)
         m.d.sync += [
-            added.eq(_linear(padded, images)),
-            added_padding.eq(padding),
-            added_valid.eq(padded_valid),
-            added_last.eq(padded_last),
+            summed.eq(filled),
+            adding.eq(summed),
+            added.eq(Cat(Cat(word[bit] for word in words).xor() for bit in range(32))),
         ]
 
         # The loop.
-        state, behind = Signal(32, init=0xFFFF_FFFF), Signal(32)
+        state, behind = Signal(32, init=initial), Signal(32)
         m.d.comb += behind.eq(
-            _linear(state, [_advanced(1 << bit, width) for bit in range(32)]) ^ added)
-        with m.If(added_valid):
-            m.d.sync += state.eq(Mux(added_last, state.init, behind))
+            (state << 1)[:32] ^ Mux(state[31], behind_last, 0) ^ added)
+        with m.If(adding.valid):
+            m.d.sync += state.eq(Mux(adding.last, initial, behind))
 
-        # Back over the zeros.
-        stage = data.StructLayout({"valid": 1, "state": 32, "padding": padding.shape()})
-        before = Signal(stage)
+        # Out of the basis, and back over the zeros.
+        ended, end, meant = Signal(stage), Signal(32), Signal(32)
+        m.d.sync += [ended.eq(adding), end.eq(behind), meant.eq(_linear(end, basis))]
+        item = data.StructLayout({"state": 32, "padding": range(width + 1)})
+        m.submodules.results = results = Queue(item, self._depth)
         m.d.sync += [
-            before.valid.eq(added_valid & added_last),
-            before.state.eq(behind),
-            before.padding.eq(added_padding),
+            results.i.valid.eq(ended.valid & ended.last), results.i.p.padding.eq(ended.padding),
         ]
-        for level in range(exact_log2(width) + 1):
-            after = Signal(stage, name=f"back{level}")
-            images = [_reversed(1 << bit, 1 << level) for bit in range(32)]
-            m.d.sync += [
-                after.valid.eq(before.valid),
-                after.state.eq(
-                    Mux(before.padding[level], _linear(before.state, images), before.state)),
-                after.padding.eq(before.padding),
-            ]
-            before = after
+        m.d.comb += results.i.p.state.eq(meant)
 
-        m.submodules.results = results = Queue(32, self._depth)
-        m.d.comb += [results.i.valid.eq(before.valid), results.i.payload.eq(~before.state)]
-        wiring.connect(m, results.o, wiring.flipped(self.o))
+        active, result = Signal(), Signal(item)
+        eight, one = (
+            _linear(result.state, [_reversed(1 << bit, zeros) for bit in range(32)])
+            for zeros in (8, 1))
+        m.d.comb += [
+            self.o.valid.eq(active & (result.padding == 0)),
+            self.o.payload.eq(~result.state),
+            results.o.ready.eq(~active | (self.o.valid & self.o.ready)),
+        ]
+        with m.If(results.o.ready):
+            m.d.sync += [active.eq(results.o.valid), result.eq(results.o.payload)]
+        with m.Elif(result.padding >= 8):
+            m.d.sync += [result.state.eq(eight), result.padding.eq(result.padding - 8)]
+        with m.Elif(result.padding != 0):
+            m.d.sync += [result.state.eq(one), result.padding.eq(result.padding - 1)]
         return m

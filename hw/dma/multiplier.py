@@ -41,11 +41,10 @@ class SerialMultiplier(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         factor = Signal(16)
-        m.d.comb += self.busy.eq(factor != 0)
         with m.If(self.start):
-            m.d.sync += factor.eq(self.factor)
+            m.d.sync += [factor.eq(self.factor), self.busy.eq(self.factor != 0)]
         with m.Else():
-            m.d.sync += factor.eq(factor >> 1)
+            m.d.sync += [factor.eq(factor >> 1), self.busy.eq(factor[1:] != 0)]
         for n, (number, product) in enumerate(zip(self.numbers, self.products, strict=True)):
             shifted = Signal(48, name=f"shifted{n}")
             with m.If(self.start):

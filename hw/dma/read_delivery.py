@@ -136,7 +136,7 @@ class ReadDelivery(wiring.Component):
         with m.If(consumed & ~swallow):
             m.d.sync += [
                 report.fault.eq(fault),
-                report.cut.eq(segment.cut & ~refused),
+                report.cut.eq(segment.cut),
                 report.address.eq(Mux(refused, Cat(
                     Const(0, shift), in_page[: exact_log2(PAGE) - shift],
                     segment.address[exact_log2(PAGE) :]), 0)),

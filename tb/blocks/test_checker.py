@@ -380,7 +380,7 @@ def test_phase(size):
 
 
 def test_latency():
-    """Five cycles with one row; with more, one, and one for each bit of their number less one."""
+    """Six cycles with one row; with more, one, and one for each bit of their number less one."""
     good = Descriptor(
         opcode=Opcode.COPY, src_addr=0x1000, dst_addr=1 << 40, src_len=64, max_dst_len=64,
         stride=64, dst_stride=64)
@@ -390,6 +390,6 @@ def test_latency():
     # The same for what is refused.
     cases += [Case(replace(good, opcode=opcode), settings) for opcode in (0x43, 0x01)]
     taken = run(Config(), PREFETCH, cases)
-    expected = [5 + (number > 0) + number.bit_length() for number in rows] + [5, 5]
+    expected = [6 + (number > 0) + number.bit_length() for number in rows] + [6, 6]
     assert [b - a for a, b in pairwise([-1, *taken])] == expected
-    assert max(expected) == 5 + 17
+    assert max(expected) == 6 + 17
