@@ -2,6 +2,7 @@
 """The demonstrator on the pins of a board."""
 
 from amaranth import *
+from amaranth.build.res import PortGroup
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
 
@@ -54,15 +55,22 @@ class BoardTop(wiring.Component):
             m.submodules.reset = ResetSynchronizer(stopped, domain="sync")
             m.d.comb += [pll.clk_i.eq(clock.i), ClockSignal("sync").eq(pll.clk_o)]
 
-        uart = platform.request("uart", 0)
-        m.d.comb += [demonstrator.rx.eq(uart.rx.i), uart.tx.o.eq(demonstrator.tx)]
-        found = {}
-        for lit, place in zip(demonstrator.leds, self._board.leds, strict=False):
-            if place is None:
-                continue
-            name, number, part = place
-            if (name, number) not in found:
-                found[name, number] = platform.request(name, number)
-            led = found[name, number]
-            m.d.comb += (led if part is None else getattr(led, part)).o.eq(lit)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [demonstrator.rx.eq(rx.i), tx.o.eq(demonstrator.tx)]
+        self._elaborate_leds(m, platform)
         return m
+
+    def _elaborate_leds(self, m, platform):
+        lit = {
+            place: light
+            for light, place in zip(self._demonstrator.leds, self._board.leds, strict=False)
+            if place is not None}
+        for name, number in sorted({place[:2] for place in lit}):
+            ports = platform.request(name, number, dir="-")
+            # Colours that show nothing are off.
+            parts = vars(ports).items() if isinstance(ports, PortGroup) else [(None, ports)]
+            for part, port in parts:
+                led = m.submodules[f"{name}{number}{part or ''}"] = io.Buffer("o", port)
+                m.d.comb += led.o.eq(lit.get((name, number, part), 0))

@@ -68,26 +68,27 @@ class Board:
         return platform
 
 
-#: Everything that a driver and real networks want, on ports of 8 bytes: places in minutes.
+#: All that a driver and real networks ask for, with ports of 8 bytes and one channel for both
+#: directions: it is placed in minutes.
 _NARROW = Config(
-    dev_width=8, host_width=8, address_bits=32, two_d=False, windows=False, counters=False, slots=4,
-    memory_latency=16, max_outstanding=4, read_burst=16, write_burst=8)
+    dev_width=8, host_width=8, address_bits=32, two_d=False, windows=False, counters=False,
+    shared=True, slots=4, memory_latency=16, max_outstanding=4, read_burst=16, write_burst=8)
 
 _ULX3S_LEDS = tuple(("led", n, None) for n in range(8))
 
 _BOARDS = {
     "ulx3s-85f": Board(
         title="Radiona ULX3S with an LFE5U-85F", platform="ulx3s.ULX3S_85F_Platform",
-        leds=_ULX3S_LEDS, clock=40_000_000, config=_NARROW, loader="ulx3s"),
+        leds=_ULX3S_LEDS, clock=25_000_000, config=_NARROW, loader="ulx3s"),
     "ulx3s-12f": Board(
         title="Radiona ULX3S with an LFE5U-12F", platform="ulx3s.ULX3S_12F_Platform",
-        leds=_ULX3S_LEDS, clock=40_000_000, config=PRESETS["tiny"], dev_size=1 << 14,
+        leds=_ULX3S_LEDS, clock=25_000_000, config=PRESETS["tiny"], dev_size=1 << 14,
         host_size=1 << 14, loader="ulx3s"),
     "orangecrab-85f": Board(
         title="OrangeCrab r0.2 with an LFE5U-85F",
         platform="orangecrab_r0_2.OrangeCrabR0_2_85FPlatform",
         leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), None, ("rgb_led", 0, "r")),
-        clock=48_000_000, config=_NARROW, loader="orangeCrab",
+        clock=24_000_000, config=_NARROW, loader="orangeCrab",
         # Marked RX and TX on the board; there is no serial port at its USB plug.
         resources=(UARTResource(
             0, rx="0", tx="1", conn=("io", 0), attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),)),
@@ -96,7 +97,7 @@ _BOARDS = {
         leds=(
             ("rgb_led", 0, "g"), ("rgb_led", 1, "b"), ("rgb_led", 2, "b"), ("rgb_led", 3, "r"),
             ("rgb_led", 0, "r"), ("rgb_led", 1, "r"), ("rgb_led", 2, "r"), ("rgb_led", 3, "b")),
-        clock=50_000_000, config=_NARROW, loader="ecpix5"),
+        clock=25_000_000, config=_NARROW, loader="ecpix5"),
 }
 
 
