@@ -12,7 +12,7 @@ export OPENCDMA_CACHE ?= $(CURDIR)/$(BUILD)/models
 export OPENCDMA_RESOURCES ?= $(CURDIR)/$(BUILD)/resources
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak verilog registers sim lint bench resources asic docs clean check-machine icarus
+.PHONY: help demo test soak verilog registers sim lint bench resources asic fpga docs clean check-machine icarus
 
 help: ## Explain the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ resources: $(VENV)/ready-syn ## Measure clock and area of all designs on all dev
 
 asic: $(VENV)/ready-syn ## Estimate the codec in the standard cells of LIB=path.lib.
 	$(BIN)/opencdma asic --jobs $(JOBS) $(or $(LIB),$(error name a Liberty file: make asic LIB=path.lib))
+
+fpga: $(VENV)/ready-fpga ## Build the bitstream of a board, BOARD=ulx3s-85f, into build/fpga.
+	$(BIN)/opencdma fpga $(or $(BOARD),$(error name a board: make fpga BOARD=ulx3s-85f))
 
 docs: $(VENV)/ready-docs ## Build the documentation into build/docs.
 	$(BIN)/mkdocs build --strict --site-dir $(BUILD)/docs

@@ -3,11 +3,14 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from opencdma.hw.fpga import breakdown
 from opencdma.hw.fpga import build as build_module
 from opencdma.hw.fpga.board_top import BoardTop
 from opencdma.hw.fpga.boards import BOARDS, UnknownBoardError
@@ -24,7 +27,18 @@ from opencdma.hw.fpga.pll import PllSetting
 from opencdma.hw.fpga.uart import divisor_of
 from opencdma.sim.cli import app
 from opencdma.spec import PRESETS
+from opencdma.spec.board import (
+    BOARD_IDENT,
+    DEV_BASE,
+    HOST_BASE,
+    PAGE_BASE,
+    REGISTERS_BASE,
+    Fault,
+    Page,
+)
 from opencdma.sw.uart import BAUD
+
+DOCUMENT = Path(__file__).parents[1].joinpath("docs", "boards.md").read_text("utf-8")
 
 #: Sites of the serial port and of the clock, and the frequency of that; which LEDs have a place.
 PINS = {
@@ -187,7 +201,8 @@ def test_bad_values(arguments, message, tmp_path):
 
 def test_command(board, monkeypatch, tmp_path):
     monkeypatch.setattr(build_module, "_run", Tools([10.0, 50.0]))
-    result = call("fpga", "ulx3s-12f", "--preset", "tiny", "-o", tmp_path)
+    page = tmp_path / "boards.md"
+    result = call("fpga", "ulx3s-12f", "--preset", "tiny", "-o", tmp_path, "--docs", page)
     assert (result.exit_code, result.stderr) == (0, "")
     assert "Radiona ULX3S with an LFE5U-12F, 40 MHz, 1000000 baud" in result.stdout
     assert "Yosys: synthesis" in result.stdout
@@ -196,6 +211,9 @@ def test_command(board, monkeypatch, tmp_path):
         "too slow") in result.stdout
     assert "50.0 MHz for 40.0 MHz: timing met" in result.stdout
     assert str(tmp_path / "ulx3s-12f" / "ulx3s-12f.bit") in result.stdout
+    assert "| `ulx3s-12f` | tiny | 1 of 100 | 2 of 200 | 3 of 300 | 50.0 | 40 |" in page.read_text()
+    record = json.loads((tmp_path / "ulx3s-12f" / "ulx3s-12f.json").read_text())
+    assert (record["board"], record["seed"], record["mhz"]) == ("ulx3s-12f", 2, 50.0)
 
 
 @pytest.mark.parametrize(("tools", "message"), [
@@ -206,6 +224,58 @@ def test_command_fails(board, monkeypatch, tmp_path, tools, message):
     monkeypatch.setattr(build_module, "_run", tools)
     result = call("fpga", "ulx3s-12f", "--seeds", 1, "-o", tmp_path)
     assert (result.exit_code, result.stderr) == (1, f"opencdma: {message}\n")
+
+
+def test_breakdown():
+    """Blocks have what is in them, and in the blocks within, as often as these are there."""
+    modules = {
+        "top": {"LUT4": 1, "top.a": 1, "top.b": 1},
+        "top.a": {"LUT4": 2, "top.a.c": 2}, "top.a.c": {"LUT4": 300, "FF": 7}, "top.b": {"FF": 1},
+    }
+    found = dict(breakdown.rows(modules))
+    assert found == {
+        "top": {"LUT4": 603, "FF": 15}, "top.a": {"LUT4": 602, "FF": 14},
+        "top.a.c": {"LUT4": 300, "FF": 7}, "top.b": {"FF": 1}}
+    assert list(dict(breakdown.rows(modules, depth=1))) == ["top", "top.a", "top.b"]
+    text = breakdown.markdown(
+        (name, {"iCE40": cells, "ECP5": Counter(LUT4=5)}) for name, cells in found.items())
+    assert text.splitlines()[2:4] == [
+        "| engine | 603 | 15 | 0 | 5 | 0 | 0 | 0 |", "| · a | 602 | 14 | 0 | 5 | 0 | 0 | 0 |"]
+    assert "The engine alone wants 603 logic cells of an iCE40; an iCE40UP5K has 5,280" in text
+
+
+def document_rows(head):
+    """Return the cells of the table in the document whose first column has this name."""
+    rows, = re.findall(rf"^\| {head} \|.*\n\| ---.*\n((?:\|.*\n)+)", DOCUMENT, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
+
+
+def test_document_boards():
+    names = {"narrow": "ulx3s-85f", "preset `tiny`": "ulx3s-12f"}
+    rows = document_rows("board \\| device")
+    assert [row[0].strip("`") for row in rows] == list(BOARDS)
+    for name, device, given, clock, engine, memories, loader in rows:
+        board = BOARDS[name.strip("`")]
+        assert device.split(",")[0] == board.make_platform().device
+        assert float(given.removesuffix(" MHz")) * 1e6 == PINS[name.strip("`")][3]
+        assert float(clock.removesuffix(" MHz")) * 1e6 == board.clock
+        assert board.config == BOARDS[names[engine]].config
+        assert memories == f"{board.dev_size >> 10} + {board.host_size >> 10} KiB"
+        assert loader == f"`-b {board.loader}`"
+    assert BOARDS["ulx3s-12f"].config == PRESETS["tiny"]
+
+
+def test_document_addresses():
+    page = {row[1]: int(row[0], 16) for row in document_rows("offset")}
+    assert page == {word.name: word for word in Page}
+    assert [int(row[0], 16) for row in document_rows("from")] == [
+        PAGE_BASE, REGISTERS_BASE, HOST_BASE, DEV_BASE]
+    faults, = (row[2] for row in document_rows("offset") if row[1] == "FAULTS")
+    assert [1 << int(bit) for bit in re.findall(r"(\d): [A-Z]", faults)] == list(Fault)
+    assert re.findall(r"[A-Z]{2,}", faults) == [fault.name for fault in Fault]
+    assert f"{BOARD_IDENT:#010x}"[2:].upper() == "4F434642"
+    assert [row[0] for row in document_rows("LED")] == [
+        "alive", "serial", "busy", "fault", "user0 to user3"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command that builds bitstreams."""
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,8 @@ def fpga(
     seeds: Annotated[int, typer.Option(
         min=1, help="Placements to try until one is fast enough.")] = 3,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder.")] = Path("build/fpga"),
+    docs: Annotated[Path | None, typer.Option(
+        help="Also write the table of all bitstreams in the folder into this page.")] = None,
 ):
     """Build the bitstream of a board with open tools; takes from minutes to half an hour."""
     try:
@@ -57,11 +61,36 @@ def fpga(
                 elif isinstance(step, build.Placement):
                     console.print(_summary(step), soft_wrap=True)
                 else:
-                    console.print(str(step.path), soft_wrap=True)
+                    record = step.path.with_suffix(".json")
+                    record.write_text(json.dumps({
+                        "board": board, "engine": preset or "the board's",
+                        **asdict(step.placement)}, indent=1) + "\n")
+                    console.print(f"bitstream {step.path}\nrecord {record}", soft_wrap=True)
+        if docs:
+            from opencdma.sim.page import write_section
+
+            write_section(docs, "bitstreams", "opencdma fpga BOARD --docs docs/boards.md",
+                          _table(output, boards.BOARDS))
     except ValueError as error:
         raise _fail(error, 2) from None
     except (OSError, build.BuildFailed) as error:
         raise _fail(error, 1) from None
+
+
+def _table(folder: Path, names) -> str:
+    """Return the records of a folder as a table, in the order of the boards."""
+    lines = ["| board | engine | lookup tables | flip-flops | block RAMs | MHz possible | MHz |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
+    for name in names:
+        path = folder / name / f"{name}.json"
+        if not path.exists():
+            continue
+        record = json.loads(path.read_text())
+        cells = [f"{record['used'][kind]:,} of {record['available'][kind]:,}"
+                 for kind in ("luts", "flip_flops", "block_rams")]
+        lines.append(f"| {' | '.join([f'`{name}`', record['engine'], *cells])} | "
+                     f"{record['mhz']:.1f} | {record['wanted']:g} |")
+    return "\n".join(lines)
 
 
 def _summary(placement) -> str:
