@@ -89,8 +89,7 @@ class Ecp5Pll(wiring.Component):
             "EHXPLLL",
             p_CLKI_DIV=setting.reference, p_CLKFB_DIV=setting.feedback,
             p_CLKOP_DIV=setting.output, p_CLKOP_ENABLE="ENABLED", p_FEEDBK_PATH="CLKOP",
-            # The rising edge of the output in the middle of the divided period, as for no shift.
-            p_CLKOP_CPHASE=setting.output // 2, p_CLKOP_FPHASE=0,
+            p_CLKOP_CPHASE=setting.output - 1, p_CLKOP_FPHASE=0, # no shift
             i_CLKI=self.clk_i, i_CLKFB=self.clk_o, i_RST=0, i_STDBY=0, i_ENCLKOP=0,
             i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=0, i_PHASESTEP=0, i_PHASELOADREG=0,
             i_PLLWAKESYNC=0,
