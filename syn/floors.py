@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
 from opencdma.hw.bus.axi4 import ReadPort, WritePort
-from opencdma.hw.codec.network import GatherNetwork, prefix_counts, rotate
+from opencdma.hw.codec.network import GatherNetwork, rotate
 from opencdma.hw.dma.jobs import MoverReport, ReadJob, WriteJob
 from opencdma.hw.dma.read_mover import ReadMover
 from opencdma.hw.dma.write_mover import WriteMover
@@ -19,8 +19,8 @@ __all__ = ["Compaction", "Movers", "Rotator", "Slice"]
 class Compaction(wiring.Component):
     """Squeezes out lanes of a beat: running counts and the network, and nothing else.
 
-    Throughput is one beat per cycle, latency two cycles more than the network has levels. A
-    register rank is behind every step: the lanes, the counts, each level.
+    Throughput is one beat per cycle. There is a register rank in front, and one behind every level
+    of additions and of the network: latency is one cycle more than twice the levels.
 
     Parameters
     ----------
@@ -50,22 +50,31 @@ class Compaction(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes = self._lanes
+        lanes, levels = self._lanes, exact_log2(self._lanes)
         m.submodules.network = network = GatherNetwork(
-            lanes=lanes, lane_bits=self._lane_bits, side=range(lanes + 1),
-            ranks=exact_log2(lanes))
-        taken, taken_valid = Signal.like(self.i.payload, reset_less=True), Signal()
-        counted, counted_valid = Signal.like(network.i.payload, reset_less=True), Signal()
-        kept = prefix_counts(m, list(taken.keep), name="kept")
-        m.d.sync += [
-            taken.eq(self.i.payload), taken_valid.eq(self.i.valid),
-            counted.data.eq(taken.data), counted_valid.eq(taken_valid),
-            counted.side.eq(kept[-1]),
-        ]
+            lanes=lanes, lane_bits=self._lane_bits, side=range(lanes + 1), ranks=levels)
+
+        beat, valid, counts = self.i.p.data, self.i.valid, list(self.i.p.keep)
+        for rank in range(levels + 1):
+            if rank: # the upper half of each block adds the count of its lower half
+                step = rank - 1
+                counts = [
+                    count + counts[(lane >> step << step) - 1] if lane >> step & 1 else count
+                    for lane, count in enumerate(counts)]
+            held = Signal.like(beat, name=f"data{rank}", reset_less=True)
+            held_valid = Signal(name=f"valid{rank}")
+            held_counts = [
+                Signal.like(count, name=f"counts{rank}_{lane}", reset_less=True)
+                for lane, count in enumerate(counts)]
+            m.d.sync += [held.eq(beat), held_valid.eq(valid)]
+            for held_count, count in zip(held_counts, counts, strict=True):
+                m.d.sync += held_count.eq(count)
+            beat, valid, counts = held, held_valid, held_counts
+
         for lane in range(1, lanes):
-            m.d.sync += counted.turns[str(lane)].eq(kept[lane - 1])
+            m.d.comb += network.i.p.turns[str(lane)].eq(counts[lane - 1])
         m.d.comb += [
-            network.i.payload.eq(counted), network.i.valid.eq(counted_valid),
+            network.i.p.data.eq(beat), network.i.p.side.eq(counts[-1]), network.i.valid.eq(valid),
             self.o.p.data.eq(network.o.p.data), self.o.p.count.eq(network.o.p.side),
             self.o.valid.eq(network.o.valid),
         ]
