@@ -126,8 +126,8 @@ class BurstPlanner(wiring.Component):
 
         # What is known of a burst that was planned; numbers of beats are less one.
         reach     = exact_log2(min(longest, PAGE // width))
-        short     = Signal(reach) # by how many it is less than the most, if the page ends
-        rest      = Signal(reach) # beats, if the row ends
+        short     = Signal(reach) if reach else Const(0, 0) # of the most, if the page ends
+        rest      = Signal(reach) if reach else Const(0, 0) # if the row ends
         row_ends, last_row = Signal(), Signal()
         end_count = Signal(range(width + 1))
 
@@ -140,7 +140,7 @@ class BurstPlanner(wiring.Component):
         killed = Signal()
         m.d.sync += killed.eq(self.kill)
 
-        beats, goes, ends = Signal(reach), Signal(), Signal()
+        beats, goes, ends = Signal(max(1, reach)), Signal(), Signal()
         m.d.comb += [
             beats.eq(Mux(row_ends, rest, ~short)),
             self.jobs.ready.eq(state == State.IDLE),
@@ -196,8 +196,8 @@ class BurstPlanner(wiring.Component):
                     passes.eq((span[shift : shift + reach] + beat[:reach])[reach]),
                 ]
                 m.d.sync += [
-                    short.eq(Mux(near_end, beat[:reach], 0)),
-                    rest.eq(span[shift:]),
+                    *([short.eq(Mux(near_end, beat[:reach], 0)), rest.eq(span[shift:])]
+                      if reach else []),
                     row_ends.eq(~span[shift + reach :].any() & ~(near_end & passes)),
                     last_row.eq(rows_left == 0),
                     end_count.eq(span[:shift] + 1),

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from opencdma.hw.bus.axi4 import ReadPort, WritePort
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import FrontQueue
 from opencdma.spec import Channel as ChannelId
 from opencdma.spec import Config
 
@@ -84,8 +84,8 @@ class Channel(wiring.Component):
         m.submodules.checker = checker = Checker(config, self._channel)
         m.submodules.scheduler = scheduler = Scheduler(slots=config.slots, shared=config.shared)
         m.submodules.plans = plans = SlotTable(Plan, slots=config.slots, readers=3)
-        m.submodules.passes = passes = Queue(Pass(config.slots), config.slots)
-        m.submodules.again = again = Queue(range(config.slots), config.slots)
+        m.submodules.passes = passes = FrontQueue(Pass(config.slots), config.slots)
+        m.submodules.again = again = FrontQueue(range(config.slots), config.slots)
         m.submodules.data_path = data_path = DataPath(config, self._channel)
         m.submodules.finisher = finisher = Finisher(config)
         m.submodules.completer = completer = Completer(config)
@@ -99,7 +99,6 @@ class Channel(wiring.Component):
         connect(m, scheduler.passes, passes.i)
         connect(m, passes.o, finisher.passes)
         connect(m, finisher.again, again.i)
-        connect(m, again.o, scheduler.again)
         connect(m, finisher.o, completer.i)
         connect(m, scheduler.reads, data_path.reads)
         connect(m, scheduler.writes, data_path.writes)
@@ -120,7 +119,6 @@ class Channel(wiring.Component):
             plans.write_slot.eq(scheduler.table_slot),
             plans.write_data.eq(scheduler.table_plan),
             plans.read_slot[0].eq(again.o.payload),
-            scheduler.again_plan.eq(plans.read_data[0]),
             plans.read_slot[1].eq(finisher.plan_slot),
             finisher.plan.eq(plans.read_data[1]),
             plans.read_slot[2].eq(completer.plan_slot),
@@ -130,6 +128,15 @@ class Channel(wiring.Component):
             scheduler.freed.eq(completer.retired.valid),
             self.offload.eq(scheduler.direction),
         ]
+
+        # What is done again waits for its plan, in registers.
+        m.d.comb += again.o.ready.eq(~scheduler.again.valid | scheduler.again.ready)
+        with m.If(again.o.ready):
+            m.d.sync += [
+                scheduler.again.valid.eq(again.o.valid),
+                scheduler.again.payload.eq(again.o.payload),
+                scheduler.again_plan.eq(plans.read_data[0]),
+            ]
 
         # What software sets.
         ring = fetcher.settings
@@ -158,16 +165,21 @@ class Channel(wiring.Component):
         retired = completer.retired
         with m.If(retired.valid & ~retired.p.direct):
             m.d.sync += head.eq(head + 1)
-        ahead = Signal(32)
         oldest = plans.read_data[1]
+        if config.rings:
+            # TAIL is behind HEAD and the size, once around the numbers if it is less than HEAD.
+            most = Signal(33)
+            m.d.sync += [
+                most.eq(head + (1 << registers.ring_size)),
+                control.ring_error.eq(registers.ctrl.enable & Mux(
+                    registers.tail >= head, registers.tail > most,
+                    Cat(registers.tail, 1) > most)),
+            ]
         m.d.comb += [
-            ahead.eq(registers.tail - head),
-            control.ring_error.eq(
-                registers.ctrl.enable & (ahead > (1 << registers.ring_size)) & config.rings),
             control.retired.valid.eq(retired.valid),
             control.retired.payload.eq(retired.payload),
             # Whatever is wrong with earlier descriptors comes first.
-            control.fetch_fault.eq(fetcher.fault & control.idle),
+            control.fetch_fault.eq(fetcher.fault & scheduler.empty),
             control.fetch_index.eq(fetcher.fault_index),
             control.fetch_address.eq(fetcher.fault_address),
             control.index.eq(head),

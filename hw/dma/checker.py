@@ -177,10 +177,8 @@ class Checker(wiring.Component):
             low, low_other = one[:32], other[:32]
             found = registered(
                 f"{name}_low", low <= low_other if or_equal else low < low_other)
-            if config.address_bits > 32:
-                found &= registered(f"{name}_equal", one[32:] == other[32:])
-                found |= registered(f"{name}_high", one[32:] < other[32:])
-            return found
+            found &= registered(f"{name}_equal", one[32:] == other[32:])
+            return found | registered(f"{name}_high", one[32:] < other[32:])
 
         def outside(name, first, last):
             """Something is beyond its window, or beyond the addresses of this build."""

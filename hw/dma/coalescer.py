@@ -18,7 +18,7 @@ class Coalescer(wiring.Component):
     count : ``In(16)``
         How many are enough; 0 counts as 1.
     timer : ``In(32)``
-        Cycles the first may wait; 0 is no end of them.
+        Cycles the first may wait; 0 is no end of them. Another number takes effect a cycle later.
     tells : ``Out(1)``
         Tell of them, in this cycle.
     """
@@ -30,15 +30,15 @@ class Coalescer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        gathered, waited = Signal(16), Signal(32)
+        gathered, counted = Signal(16), Signal(32, init=1)
         late = Signal()
-        m.d.comb += [
-            late.eq((self.timer != 0) & (waited >= self.timer)),
-            self.tells.eq((gathered != 0) & ((gathered >= self.count) | late)),
-        ]
-        m.d.sync += gathered.eq(Mux(self.tells, 0, gathered) + self.completes)
+        m.d.comb += self.tells.eq((gathered != 0) & ((gathered >= self.count) | late))
+        m.d.sync += gathered.eq(Mux(self.tells, self.completes, gathered + self.completes))
+        # Counted are the cycles at the end of this one, so that it is known in the next.
         with m.If((gathered == 0) | self.tells):
-            m.d.sync += waited.eq(0)
+            m.d.sync += [counted.eq(1), late.eq(0)]
         with m.Else():
-            m.d.sync += waited.eq(waited + 1)
+            m.d.sync += [
+                counted.eq(counted + 1), late.eq((self.timer != 0) & (counted >= self.timer)),
+            ]
         return m

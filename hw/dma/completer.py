@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from opencdma.hw.bus.axi4 import Response, WritePort
-from opencdma.hw.stream import Queue
-from opencdma.spec import Config, Status
+from opencdma.hw.stream import FrontQueue
+from opencdma.spec import Config
 
 from .finisher import Outcome
 from .plan import Plan
@@ -36,6 +36,8 @@ class Retired(data.Struct):
         A record was asked for and could not be written, since its address is bad.
     record_refused
         The memory refused the record.
+    halts
+        The channel is to halt: for one of the last two, or it failed and stops on errors.
     completion_addr
         Where it should have gone.
     """
@@ -48,6 +50,7 @@ class Retired(data.Struct):
     index:           32
     record_lost:     1
     record_refused:  1
+    halts:           1
     completion_addr: 64
 
 
@@ -58,7 +61,8 @@ class Completer(wiring.Component):
     acknowledged, the first four bytes with the status. Many records are under way at once. Three
     pointers go round the slots: *body* behind the descriptors that are finished, *seal* behind the
     bodies that were acknowledged, *retire* behind the records that were. What is done in a
-    cycle is the oldest of what can be done; each takes two cycles and the beats it writes.
+    cycle is the oldest of what can be done; each takes two cycles and the beats it writes. A
+    descriptor is told of in the cycle behind that.
 
     Parameters
     ----------
@@ -101,13 +105,15 @@ class Completer(wiring.Component):
         config = self._config
         slots, width = config.slots, config.host_width
         record_beats = max(1, RECORD_BYTES // width)
-        m.submodules.records = records = SlotTable(RecordLayout, slots=slots, readers=2)
-        m.submodules.written = written = Queue(
+        kept = data.StructLayout({"record": RecordLayout, "failed": 1})
+        m.submodules.records = records = SlotTable(kept, slots=slots, readers=2)
+        m.submodules.written = written = FrontQueue(
             data.StructLayout({"slot": range(slots), "seal": 1}), 2 * slots)
 
-        # What has become of the descriptor in each slot.
-        finished, acknowledged, sealed, refused = (Signal(slots, name=name) for name in (
-            "finished", "acknowledged", "sealed", "refused"))
+        # What has become of the descriptor in each slot, and whether a record is wanted.
+        finished, acknowledged, sealed, refused, recorded = (
+            Signal(slots, name=name) for name in (
+                "finished", "acknowledged", "sealed", "refused", "recorded"))
         body, seal, retire = (Signal(range(slots), name=name) for name in (
             "body", "seal", "retire"))
         # Slots that one pointer is ahead of the next.
@@ -124,27 +130,26 @@ class Completer(wiring.Component):
             m.d.comb += chosen.eq(Action.SEAL)
         with m.Elif(finished.bit_select(body, 1) & ~writing):
             m.d.comb += chosen.eq(Action.BODY)
-        where = Signal.like(slot)
+        wanted, was_refused, not_written = Signal(), Signal(), Signal()
         with m.Switch(chosen):
             with m.Case(Action.RETIRE):
-                m.d.comb += where.eq(retire)
+                m.d.sync += slot.eq(retire)
             with m.Case(Action.SEAL):
-                m.d.comb += where.eq(seal)
+                m.d.sync += [slot.eq(seal), wanted.eq(recorded.bit_select(seal, 1))]
             with m.Case(Action.BODY):
-                m.d.comb += where.eq(body)
+                m.d.sync += [slot.eq(body), wanted.eq(recorded.bit_select(body, 1))]
         m.d.sync += [
             action.eq(Mux(action == Action.NONE, chosen, Action.NONE)),
-            slot.eq(where),
+            was_refused.eq(refused.bit_select(seal, 1)),
+            not_written.eq(refused.bit_select(retire, 1)),
         ]
 
-        plan, record = self.plan, records.read_data[0]
-        failed, records_it = Signal(), Signal()
+        plan, record = self.plan, records.read_data[0].record
+        records_it = Signal()
         m.d.comb += [
             self.plan_slot.eq(slot),
             records.read_slot[0].eq(slot),
-            failed.eq((record.status != Status.OK) & (record.status != Status.OK_RAW)),
-            records_it.eq(~self.silent & (
-                plan.record_always | (plan.record_on_error & failed))),
+            records_it.eq(~self.silent & wanted),
         ]
 
         # A record on its way: address, and one or more beats.
@@ -194,13 +199,10 @@ class Completer(wiring.Component):
                 last_beat.eq(0 if seals else record_beats - 1),
                 address_due.eq(1), data_due.eq(1),
             ]
-            m.d.comb += [
-                written.i.valid.eq(1),
-                written.i.p.slot.eq(slot),
-                written.i.p.seal.eq(int(seals)),
-            ]
+            m.d.sync += [written.i.valid.eq(1), written.i.p.seal.eq(int(seals))]
 
         seals, retires, bodies = Signal(), Signal(), Signal()
+        m.d.sync += [written.i.valid.eq(0), written.i.p.slot.eq(slot)]
         with m.Switch(action):
             with m.Case(Action.BODY):
                 advance(body)
@@ -214,7 +216,7 @@ class Completer(wiring.Component):
                 advance(seal)
                 m.d.comb += seals.eq(1)
                 m.d.sync += acknowledged.bit_select(slot, 1).eq(0)
-                with m.If(records_it & ~refused.bit_select(slot, 1)):
+                with m.If(records_it & ~was_refused):
                     send(0, 4, True)
                 with m.Else():
                     m.d.sync += sealed.bit_select(slot, 1).eq(1)
@@ -229,7 +231,7 @@ class Completer(wiring.Component):
 
         m.d.comb += [
             written.o.ready.eq(self.port.b.valid),
-            self.owed.eq(written.o.valid),
+            self.owed.eq(written.i.valid | written.o.valid),
         ]
         with m.If(self.port.b.valid):
             of = written.o.p.slot
@@ -243,28 +245,36 @@ class Completer(wiring.Component):
         m.d.comb += [
             records.write_en.eq(self.i.valid),
             records.write_slot.eq(self.i.p.slot),
-            records.write_data.eq(self.i.p.record),
+            records.write_data.record.eq(self.i.p.record),
+            records.write_data.failed.eq(self.i.p.failed),
         ]
         with m.If(self.i.valid):
-            m.d.sync += finished.bit_select(self.i.p.slot, 1).eq(1)
+            m.d.sync += [
+                finished.bit_select(self.i.p.slot, 1).eq(1),
+                recorded.bit_select(self.i.p.slot, 1).eq(self.i.p.recorded),
+            ]
 
-        m.d.comb += [
+        m.d.sync += [
             self.retired.valid.eq(retires),
             self.retired.p.record.eq(record),
-            self.retired.p.failed.eq(failed),
+            self.retired.p.failed.eq(records.read_data[0].failed),
             self.retired.p.irq.eq(plan.irq),
             self.retired.p.stop_on_error.eq(plan.stop_on_error),
             self.retired.p.direct.eq(plan.direct),
             self.retired.p.index.eq(plan.index),
             self.retired.p.record_lost.eq(plan.record_lost),
-            self.retired.p.record_refused.eq(refused.bit_select(slot, 1)),
+            self.retired.p.record_refused.eq(not_written),
+            self.retired.p.halts.eq(
+                not_written | plan.record_lost
+                | (plan.stop_on_error & records.read_data[0].failed)),
             self.retired.p.completion_addr.eq(plan.completion_addr),
         ]
         # The record of the last one stays where it is: its slot is the one that is not in use.
-        latest, any_yet = Signal(range(slots)), Signal()
-        with m.If(retires):
-            m.d.sync += [latest.eq(slot), any_yet.eq(1)]
+        told, latest, any_yet = Signal(range(slots)), Signal(range(slots)), Signal()
+        m.d.sync += told.eq(slot)
+        with m.If(self.retired.valid):
+            m.d.sync += [latest.eq(told), any_yet.eq(1)]
         m.d.comb += records.read_slot[1].eq(latest)
         with m.If(any_yet):
-            m.d.comb += self.result.eq(records.read_data[1])
+            m.d.comb += self.result.eq(records.read_data[1].record)
         return m

@@ -126,10 +126,7 @@ class Control(wiring.Component):
         cause = Signal(ErrorReport)
         stops = Signal()
         failing = Signal()
-        m.d.comb += failing.eq(
-            self.retired.valid
-            & (retired.record_refused | retired.record_lost
-               | (retired.stop_on_error & retired.failed)))
+        m.d.comb += failing.eq(self.retired.valid & retired.halts)
 
         def stop_at_head(status):
             return [stops.eq(1), cause.status.eq(status), cause.index.eq(self.index)]
@@ -162,8 +159,8 @@ class Control(wiring.Component):
 
         with m.If(stops):
             m.d.sync += stopping.eq(1)
-            with m.If(error.status == 0):
-                m.d.sync += error.eq(cause)
+        with m.If(error.status == 0): # without a cause it stays as it is
+            m.d.sync += error.eq(cause)
         # What is dropped is dropped to the end, or HEAD would count some of it. Behind an abort
         # nothing is dropped.
         with m.If(failing & retired.stop_on_error & retired.failed & ~aborting & ~latched):

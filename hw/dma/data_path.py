@@ -15,7 +15,7 @@ from opencdma.hw.codec import (
     PacketBeat,
     StatusWord,
 )
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import BlockQueue, Queue
 from opencdma.spec import Channel, Config
 
 from .crc32 import Crc32
@@ -118,7 +118,7 @@ class DataPath(wiring.Component):
         width, slots = config.dev_width, config.slots
         geometry = CodecGeometry(width, config.element_sizes, config.ranks)
 
-        m.submodules.write_queue = write_queue = Queue(WriteJob, slots)
+        m.submodules.write_queue = write_queue = BlockQueue(WriteJob, slots)
         m.submodules.read_mover = reader = ReadMover(
             width=source_width, address_bits=config.address_bits, longest=config.read_burst,
             buffer=config.read_buffer, jobs=slots, unaligned=config.unaligned)

@@ -5,8 +5,8 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.hw.bus.axi4 import ReadPort, Response
-from opencdma.hw.stream import Queue
+from opencdma.hw.bus.axi4 import Burst, ReadPort, Response
+from opencdma.hw.stream import Queue, Skid
 from opencdma.spec import Config
 
 from .plan import FetchedDescriptor
@@ -30,9 +30,10 @@ class RingSettings(data.Struct):
 class Fetcher(wiring.Component):
     """Reads descriptors as soon as the doorbell says they are there.
 
-    Several are on their way at once. The words of the one that is arriving, or was written to the
-    registers, stand in one register. When a descriptor cannot be read, it and those behind it are
-    not accepted, and nothing more is read until ``rewind``.
+    Several are on their way at once, asked for one every three cycles. The words of the one that is
+    handed over, or is being written to the registers, stand in one register; beats of others wait.
+    A descriptor is there in the cycle behind its last beat. When one cannot be read, it and those
+    behind it are not accepted, and nothing more is read until ``rewind``.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class Fetcher(wiring.Component):
     rewind : ``In(1)``, head : ``In(32)``
         Go on with this descriptor. Only when idle.
     fault : ``Out(1)``
-        A descriptor could not be read, and those before it have been accepted. Stays until
+        A descriptor could not be read, and those before it have been handed over. Stays until
         ``rewind``.
     fault_index : ``Out(32)``, fault_address : ``Out(64)``
         Which one.
@@ -96,9 +97,6 @@ class Fetcher(wiring.Component):
         m = Module()
         width = self._config.host_width
         beats = max(1, DESCRIPTOR_BYTES // width)
-        m.submodules.queue = queue = Queue(FetchedDescriptor, AHEAD)
-        wiring.connect(m, queue.o, wiring.flipped(self.o))
-
         words = Signal(8 * DESCRIPTOR_BYTES)
         m.d.comb += self.direct_read.eq(words)
         for n in range(16):
@@ -108,14 +106,15 @@ class Fetcher(wiring.Component):
                         self.write_data.word_select(byte, 8))
 
         whole, direct = Signal(), Signal() # the words are a descriptor
-        index = Signal(32)                 # of the ring
+        index, handed = Signal(32), Signal()
         m.d.comb += [
-            queue.i.valid.eq(whole),
-            queue.i.p.words.eq(words),
-            queue.i.p.index.eq(index),
-            queue.i.p.direct.eq(direct),
+            self.o.valid.eq(whole),
+            self.o.p.words.eq(words),
+            self.o.p.index.eq(index),
+            self.o.p.direct.eq(direct),
+            handed.eq(whole & self.o.ready),
         ]
-        with m.If(whole):
+        with m.If(handed):
             m.d.sync += whole.eq(0)
             with m.If(~direct):
                 m.d.sync += index.eq(index + 1)
@@ -123,67 +122,97 @@ class Fetcher(wiring.Component):
             m.d.sync += [whole.eq(1), direct.eq(1)]
 
         if not self._config.rings:
-            m.d.comb += self.idle.eq(~whole & ~queue.o.valid)
+            m.d.comb += self.idle.eq(~whole)
             return m
 
-        # Asking.
-        asked = Signal(32) # the next descriptor that is asked for
+        # Asking. What depends on which one is next is there two cycles after it has changed.
+        m.submodules.offer = offer = Skid(Burst(self._config.address_bits))
+        wiring.connect(m, offer.o, wiring.flipped(self.port.ar))
+        asked, settling = Signal(32), Signal(2) # the next one that is asked for
         under_way = Signal(range(AHEAD + 2)) # asked for or started, and not handed over
-        slot, slot_mask = Signal(16), Signal(16)
-        ask = Signal()
-        left = Signal(32) # negative if TAIL went back, behind what was asked for
-        m.d.comb += left.eq(self.settings.tail - asked)
-        m.d.comb += slot_mask.eq((1 << self.settings.size) - 1)
+        broken, more, ask = Signal(), Signal(), Signal()
+        left, slot_mask = Signal(32), Signal(16) # negative if TAIL went back
         base = Cat(Const(0, 6), self.settings.base[6:])
-        m.d.comb += slot.eq(asked & slot_mask)
-        with m.If(~self.port.ar.valid | self.port.ar.ready):
-            m.d.comb += ask.eq(
-                self.settings.enable & ~self.stop & ~self.fault & left.any() & ~left[31]
-                & (under_way < AHEAD))
-            m.d.sync += self.port.ar.valid.eq(ask)
-        with m.If(ask):
-            m.d.sync += [
-                self.port.ar.p.address.eq(base + slot * DESCRIPTOR_BYTES),
-                self.port.ar.p.length.eq(beats - 1),
-                self.port.ar.p.cache.eq(0b0011),
-                asked.eq(asked + 1),
-            ]
+        low, carry = Signal(32), Signal()
+        address = Signal(64)
 
-        # Arriving.
+        def lies(number):
+            """Return bytes from the base of the ring."""
+            return (number[:16] & slot_mask) * DESCRIPTOR_BYTES
+
+        m.d.comb += left.eq(self.settings.tail - asked)
+        m.d.sync += [
+            slot_mask.eq((1 << self.settings.size) - 1),
+            more.eq((self.settings.tail != asked) & ~left[31]),
+            Cat(low, carry).eq(base[:32] + lies(asked)),
+            address.eq(Cat(low, base[32:] + carry)),
+            settling.eq(settling >> 1),
+        ]
+        m.d.comb += [
+            offer.i.valid.eq(
+                self.settings.enable & ~self.stop & ~broken & more & ~settling.any()
+                & (under_way < AHEAD)),
+            ask.eq(offer.i.valid & offer.i.ready),
+            offer.i.p.address.eq(address),
+            offer.i.p.length.eq(beats - 1),
+            offer.i.p.cache.eq(0b0011),
+        ]
+        with m.If(ask):
+            m.d.sync += [asked.eq(asked + 1), settling.eq(0b11)]
+
+        # Arriving. Beats wait while the words are a descriptor.
         beat = self.port.r
-        taken = Signal(range(max(2, beats))) # beats of the descriptor
+        entry = data.StructLayout({"data": 8 * width, "last": 1, "good": 1})
+        m.submodules.waiting = waiting = Queue(entry, AHEAD * beats)
+        come, next_beat = Signal(entry), Signal(entry)
+        taken, loaded = Signal(range(max(2, beats))), Signal(range(max(2, beats)))
         arrives, good, refused = Signal(), Signal(), Signal()
         m.d.comb += [
             arrives.eq(beat.valid & (taken == beats - 1)),
-            good.eq(~self.fault & ~self.discard & ~refused & (beat.p.resp < Response.SLVERR)),
-            self.fault_index.eq(index),
+            good.eq(~broken & ~self.discard & ~refused & (beat.p.resp < Response.SLVERR)),
+            come.data.eq(Value.cast(beat.p.data)),
+            come.last.eq(taken == beats - 1),
+            come.good.eq(good),
+            waiting.i.payload.eq(come),
+            waiting.i.valid.eq(beat.valid & (whole | waiting.o.valid)),
+            waiting.o.ready.eq(~whole),
+            next_beat.eq(Mux(waiting.o.valid, waiting.o.payload.as_value(), come.as_value())),
         ]
-        m.d.comb += self.fault_address.eq(
-            (base + (index & slot_mask) * DESCRIPTOR_BYTES)[:self._config.address_bits])
         with m.If(beat.valid):
-            m.d.sync += taken.eq(Mux(arrives, 0, taken + 1))
-            m.d.sync += refused.eq(~arrives & ~good)
+            m.d.sync += [taken.eq(Mux(arrives, 0, taken + 1)), refused.eq(~arrives & ~good)]
+        with m.If(arrives & ~good):
+            m.d.sync += broken.eq(1)
+        with m.If(~whole & (waiting.o.valid | beat.valid)):
+            m.d.sync += loaded.eq(Mux(next_beat.last, 0, loaded + 1))
             if width > DESCRIPTOR_BYTES // 2:
-                m.d.sync += words.eq(Value.cast(beat.p.data))
+                m.d.sync += words.eq(next_beat.data)
             else:
-                m.d.sync += words.word_select(taken, 8 * width).eq(Value.cast(beat.p.data))
-        with m.If(arrives):
-            m.d.sync += [whole.eq(good), direct.eq(0)]
-            with m.If(~good):
-                m.d.sync += self.fault.eq(1)
+                m.d.sync += words.word_select(loaded, 8 * width).eq(next_beat.data)
+            with m.If(next_beat.last):
+                m.d.sync += [whole.eq(next_beat.good), direct.eq(0)]
 
-        lost, handed = Signal(), Signal()
-        m.d.comb += [
-            lost.eq(arrives & ~good),
-            handed.eq(queue.o.valid & queue.o.ready),
-        ]
+        lost = Signal()
+        m.d.comb += lost.eq(arrives & ~good)
         m.d.sync += under_way.eq(under_way + ask + self.start - lost - handed)
-        m.d.comb += self.idle.eq(((under_way == 0) | self.discard) & ~whole & ~queue.o.valid)
+        m.d.comb += self.idle.eq(((under_way == 0) | self.discard) & ~whole & ~waiting.o.valid)
 
         owed = Signal(range(AHEAD * beats + 1))
         m.d.sync += owed.eq(owed + Mux(ask, beats, 0) - beat.valid)
         m.d.comb += self.owed.eq(owed != 0)
 
+        fault_low, fault_carry = Signal(32), Signal()
+        m.d.comb += [
+            self.fault_index.eq(index),
+            self.fault_address.eq(
+                Cat(fault_low, base[32:] + fault_carry)[: self._config.address_bits]),
+        ]
+        m.d.sync += [
+            Cat(fault_low, fault_carry).eq(base[:32] + lies(index)),
+            self.fault.eq(broken & self.idle),
+        ]
         with m.If(self.rewind):
-            m.d.sync += [asked.eq(self.head), index.eq(self.head), self.fault.eq(0)]
+            m.d.sync += [
+                asked.eq(self.head), index.eq(self.head), settling.eq(0b11),
+                broken.eq(0), self.fault.eq(0),
+            ]
         return m

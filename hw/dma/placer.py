@@ -82,14 +82,13 @@ class Placer(wiring.Component):
         m = Module()
         width, shift = self._width, exact_log2(self._width)
 
-        half = min(32, self._address_bits)
         active  = Signal()
         job     = Signal(WriteJob)
-        low     = Signal(half)                      # address of the beat
-        high    = Signal(self._address_bits - half)
-        carries = Signal()                          # the next beat of the row carries into it
-        row_high = Signal.like(high)                # upper half of where the row starts
-        next_low, next_carry = Signal(half), Signal() # where the next one does
+        low     = Signal(32)                                # address of the beat
+        high    = Signal(max(1, self._address_bits - 32))
+        carries = Signal()                                  # the next beat of the row carries
+        row_high = Signal.like(high)                        # upper half of where the row starts
+        next_low, next_carry = Signal(32), Signal()         # where the next one does
 
         # Beats of the row behind this one; the first are those of every row.
         all_left, row_left = Signal(32 - shift), Signal(32 - shift)
@@ -125,9 +124,9 @@ class Placer(wiring.Component):
                 active.eq(self.jobs.valid),
                 job.eq(self.jobs.payload),
                 Cat(low, high).eq(extent.address),
-                carries.eq(extent.address[shift:half].all()),
-                row_high.eq(extent.address[half:]),
-                Cat(next_low, next_carry).eq(extent.address[:half] + extent.stride),
+                carries.eq(extent.address[shift:32].all()),
+                row_high.eq(extent.address[32:]),
+                Cat(next_low, next_carry).eq(extent.address[:32] + extent.stride),
                 *(left.eq((extent.row_length - 1) >> shift) for left in (all_left, row_left)),
                 *(ends.eq(extent.row_length <= width) for ends in (one_beat, row_ends)),
                 Cat(part, wholes).eq(limit),
@@ -157,7 +156,7 @@ class Placer(wiring.Component):
                 m.d.sync += [
                     low[shift:].eq(low[shift:] + 1),
                     high.eq(high + carries),
-                    carries.eq(low[shift:] == (1 << half - shift) - 2),
+                    carries.eq(low[shift:] == (1 << 32 - shift) - 2),
                     row_left.eq(row_left - 1),
                     row_ends.eq(row_left == 1),
                 ]

@@ -109,10 +109,10 @@ class ReadDelivery(wiring.Component):
                 segment.reads, self.arrivals.p.data[n], segment.address.word_select(n % 8, 8)))
               for n in range(width)),
             self.o.p.start.eq(start),
+            self.o.p.count.eq(
+                Mux(refused, 0, Mux(last_beat, segment.end_count, width) - start)),
             self.o.p.last.eq(refused | (last_beat & segment.last)),
         ]
-        with m.If(~refused):
-            m.d.comb += self.o.p.count.eq(Mux(last_beat, segment.end_count, width) - start)
 
         comes, consumed, job_ends = Signal(), Signal(), Signal()
         m.d.comb += [

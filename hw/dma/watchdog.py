@@ -18,7 +18,8 @@ class Watchdog(wiring.Component):
     progress : ``In(1)``
         A beat moved.
     exponent : ``In(5)``
-        Patience: 2 to the power of this, in cycles; 0 is no end of it.
+        Patience: 2 to the power of this, in cycles; 0 is no end of it. Another number takes effect
+        two cycles later.
     expired : ``Out(1)``
         That many cycles have passed.
     """
@@ -30,10 +31,13 @@ class Watchdog(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        waited = Signal(32)
+        counted, patience = Signal(32, init=1), Signal(32) # bits of a number that is large enough
+        m.d.sync += patience.eq(Mux(self.exponent == 0, 0, (-1 << self.exponent)[:32]))
+        # Counted are the cycles at the end of this one, so that it is known in the next.
         with m.If(self.progress | ~self.owed | (self.exponent == 0)):
-            m.d.sync += waited.eq(0)
-        with m.Elif(~self.expired):
-            m.d.sync += waited.eq(waited + 1)
-        m.d.comb += self.expired.eq((waited >> self.exponent).any() & (self.exponent != 0))
+            m.d.sync += [counted.eq(1), self.expired.eq(0)]
+        with m.Else():
+            m.d.sync += self.expired.eq((counted & patience).any())
+            with m.If(~self.expired):
+                m.d.sync += counted.eq(counted + 1)
         return m

@@ -26,6 +26,8 @@ def retired(rng, **changes):
     """Return a descriptor whose outcome is good but for what is given."""
     item = anything(rng, Retired) | GOOD | changes
     item["record"]["status"] = Status.DST_OVERFLOW if item["failed"] else Status.OK
+    item["halts"] = int(item["record_refused"] or item["record_lost"]
+                        or (item["stop_on_error"] and item["failed"]))  # fmt: skip
     return item
 
 

@@ -155,9 +155,9 @@ class Ring:
         ends = [item.cycle for item in self.came[beats - 1 :: beats]]
         begun = came = taken = 0
         for cycle, (idle, owed, fault) in enumerate(self.outputs):
-            begun += self.offered[begun : begun + 1] == [cycle]
             assert owed == (begun > came)
             assert idle == (begun == taken)
             assert not fault
+            begun += self.offered[begun : begun + 1] == [cycle]
             came += ends[came : came + 1] == [cycle]
             taken += taken < len(self.taken) and self.taken[taken].cycle == cycle

@@ -79,6 +79,7 @@ def test_settings_may_change():
         ctx.set(dut.count, 6)
         assert not ctx.get(dut.tells)
         ctx.set(dut.timer, 20)
+        await ctx.tick()
         assert ctx.get(dut.tells)
         await ctx.tick()
         assert not ctx.get(dut.tells)

@@ -36,6 +36,12 @@ class Descriptor:
         return self.record["status"] not in (Status.OK, Status.OK_RAW)
 
     @property
+    def outcome(self):
+        """The payload of its outcome."""
+        return {"slot": self.slot, "record": self.record, "failed": int(self.failed),
+                "recorded": int(self.writes > 0)}
+
+    @property
     def writes(self):
         """How many writes its record takes."""
         wanted = self.plan["record_always"] or (self.failed and self.plan["record_on_error"])
@@ -50,7 +56,9 @@ class Descriptor:
         """What is said when its outcome is visible."""
         return {name: self.plan[name] for name in KEPT} | {
             "record": self.record, "failed": int(self.failed),
-            "record_refused": int(self.refused)}
+            "record_refused": int(self.refused),
+            "halts": int(self.refused or self.plan["record_lost"]
+                         or (self.failed and self.plan["stop_on_error"]))}
 
     def bursts(self, width):
         """Return the bursts of its record: address, and beats of bytes, ``None`` not written."""
@@ -125,7 +133,7 @@ class Surroundings:
             ctx.set(port.valid, 0)
             if waiting and rng.random() >= self._pause:
                 item = waiting.pop(rng.randrange(min(3, len(waiting))) if self._pause else 0)
-                ctx.set(port.payload, {"slot": item.slot, "record": item.record})
+                ctx.set(port.payload, item.outcome)
                 ctx.set(port.valid, 1)
                 self.given[item.number] = self.bench.cycle
             await ctx.tick()
@@ -274,7 +282,7 @@ def test_silent(silent_at):
             while item.number - len(retired) >= 7:
                 await ctx.tick()
             table.put(ctx, item.slot, item.plan)
-            ctx.set(dut.i.payload, {"slot": item.slot, "record": item.record})
+            ctx.set(dut.i.payload, item.outcome)
             ctx.set(dut.i.valid, 1)
             await ctx.tick()
             ctx.set(dut.i.valid, 0)

@@ -72,6 +72,7 @@ def test_any_patience_is_over_when_it_gets_shorter():
                 await ctx.tick().repeat(cycles)
                 assert not ctx.get(dut.expired)
                 ctx.set(dut.exponent, exponent)
+                await ctx.tick().repeat(2)
                 assert ctx.get(dut.expired), f"{cycles} cycles, exponent {exponent}"
 
     bench.add(wait)
