@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import FrontQueue
 
 from .axi4 import Burst, ReadPort
 from .round_robin import RoundRobin
@@ -49,7 +49,7 @@ class ReadArbiter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.turns = turns = RoundRobin(self._readers)
-        m.submodules.owners = owners = Queue(range(max(2, self._readers)), self._outstanding)
+        m.submodules.owners = owners = FrontQueue(range(max(2, self._readers)), self._outstanding)
 
         # A burst that has been chosen stands in a register until the port takes it.
         load = Signal()

@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import FrontQueue
 
 from .axi4 import Burst, WritePort
 from .round_robin import RoundRobin
@@ -49,8 +49,9 @@ class WriteArbiter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.turns = turns = RoundRobin(self._writers)
-        m.submodules.sending = sending = Queue(range(max(2, self._writers)), self._outstanding)
-        m.submodules.awaiting = awaiting = Queue(range(max(2, self._writers)), self._outstanding)
+        who = range(max(2, self._writers))
+        m.submodules.sending = sending = FrontQueue(who, self._outstanding)
+        m.submodules.awaiting = awaiting = FrontQueue(who, self._outstanding)
 
         load = Signal()
         chosen = Signal(Burst(self._address_bits))

@@ -14,14 +14,14 @@ class FrontQueue(wiring.Component):
 
     Throughput is one item per cycle at every fill level; latency is one cycle. ``i.ready``,
     ``o.valid`` and ``o.payload`` are registers. What comes when nothing else is there goes past the
-    memory. One item more than ``depth`` fits.
+    memory.
 
     Parameters
     ----------
     shape : shape-like
         Payload of both streams.
     depth : :class:`int`
-        Items the memory holds. A power of two, at least 2.
+        Items held at most. A power of two, at least 2.
 
     Members
     -------
@@ -50,7 +50,7 @@ class FrontQueue(wiring.Component):
 
     @property
     def depth(self):
-        """Items the memory holds."""
+        """Items held at most."""
         return self._depth
 
     def elaborate(self, platform):
@@ -59,14 +59,23 @@ class FrontQueue(wiring.Component):
         write = memory.write_port()
         read = memory.read_port(domain="comb")
 
-        head, tail = Signal(range(self._depth)), Signal(range(self._depth))
-        head_next, tail_next = Signal.like(head, init=1), Signal.like(tail, init=1)
-        some, full = Signal(), Signal() # the memory has an item; it has room for none
-        moves, put, store, fetch = Signal(), Signal(), Signal(), Signal()
+        def counter(name):
+            """Return a place, and the one behind it."""
+            return (Signal(range(self._depth), name=name),
+                    Signal(range(self._depth), init=1, name=f"{name}_next"))
+
+        # Where the next item comes from and goes to in the memory, and both as if it went there.
+        head, head_next = counter("head")
+        tail, tail_next = counter("tail")
+        taken, taken_next = counter("taken")
+        given, given_next = counter("given")
+        some, full = Signal(), Signal() # the memory has an item; there is room for none
+        moves, put, take, store, fetch = (Signal() for _ in range(5))
         m.d.comb += [
             moves.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(~full),
             put.eq(self.i.valid & ~full),
+            take.eq(self.o.valid & self.o.ready),
             fetch.eq(some & moves),
             store.eq(put & (some | ~moves)),
             write.addr.eq(tail),
@@ -78,12 +87,13 @@ class FrontQueue(wiring.Component):
             m.d.sync += self.o.valid.eq(some | put)
             m.d.sync += self.o.payload.eq(Mux(
                 some, Value.cast(read.data), Value.cast(self.i.payload)))
-        with m.If(store):
-            m.d.sync += [tail.eq(tail_next), tail_next.eq(tail_next + 1)]
-        with m.If(fetch):
-            m.d.sync += [head.eq(head_next), head_next.eq(head_next + 1)]
+        for happens, now, behind in (
+                (store, tail, tail_next), (fetch, head, head_next), (put, given, given_next),
+                (take, taken, taken_next)):
+            with m.If(happens):
+                m.d.sync += [now.eq(behind), behind.eq(behind + 1)]
         m.d.sync += [
             some.eq(store | (some & ~(fetch & (head_next == tail)))),
-            full.eq(~fetch & (full | (store & (tail_next == head)))),
+            full.eq(~take & (full | (put & (given_next == taken)))),
         ]
         return m

@@ -109,7 +109,7 @@ MUTATIONS = [
     ("stream/skid.py", "self.o.valid & ~self.o.ready", "self.i.valid & ~self.o.ready",
      "test_skid.py"),
     ("stream/front_queue.py", "put & (some | ~moves)", "put & ~moves", "test_front_queue.py"),
-    ("stream/front_queue.py", "(full | (store & (tail_next == head)))", "full",
+    ("stream/front_queue.py", "(full | (put & (given_next == taken)))", "full",
      "test_front_queue.py"),
     ("dma/burst_planner.py", "next_span.eq(row_bytes + next_start)", "next_span.eq(row_bytes)",
      "test_burst_planner.py"),
