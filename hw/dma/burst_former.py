@@ -49,6 +49,7 @@ class BurstFormer(wiring.Component):
     It ends at its maximum length, at a 4 KB boundary, with a row, at the limit or with the packet;
     the way data are cut into bursts thus does not depend on when they come. Takes one beat per
     cycle. A burst comes one cycle after its last beat, data come three cycles after they went in.
+    ``i.ready`` is a register.
 
     Parameters
     ----------
@@ -71,6 +72,9 @@ class BurstFormer(wiring.Component):
         Their data.
     """
 
+    #: Bursts that can be waiting.
+    BURSTS = 16
+
     def __init__(self, *, width: int, address_bits: int, longest: int, buffer: int):
         self._width = width
         self._address_bits = address_bits
@@ -87,7 +91,8 @@ class BurstFormer(wiring.Component):
         width, shift = self._width, exact_log2(self._width)
         m.submodules.beats = beats = BlockQueue(
             data.ArrayLayout(8, width), self._buffer, registers=2)
-        m.submodules.formed = formed = FrontQueue(FormedBurst(width, self._address_bits), 16)
+        m.submodules.formed = formed = FrontQueue(
+            FormedBurst(width, self._address_bits), self.BURSTS)
         wiring.connect(m, beats.o, wiring.flipped(self.o))
         wiring.connect(m, formed.o, wiring.flipped(self.bursts))
 
@@ -97,9 +102,19 @@ class BurstFormer(wiring.Component):
         first      = Signal(init=1)                       # there is none
         start      = Signal(range(width))
 
+        # Room is looked for a cycle ahead, when one more of each may still be coming. The queue of
+        # beats has two places more than its memory.
+        ready = Signal(init=1)
+        waiting, bursts_waiting = Signal(range(self._buffer + 3)), Signal(range(self.BURSTS + 1))
         stores, taken, closes = Signal(), Signal(), Signal()
+        m.d.sync += [
+            ready.eq((waiting < self._buffer) & (bursts_waiting < self.BURSTS - 1)),
+            waiting.eq(waiting + beats.i.valid - (beats.o.valid & beats.o.ready)),
+            bursts_waiting.eq(
+                bursts_waiting + formed.i.valid - (formed.o.valid & formed.o.ready)),
+        ]
         m.d.comb += [
-            self.i.ready.eq(beats.i.ready & formed.i.ready),
+            self.i.ready.eq(ready),
             taken.eq(self.i.valid & self.i.ready),
             stores.eq(beat.count != 0),
             closes.eq(beat.last | (stores & (

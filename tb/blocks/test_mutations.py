@@ -155,6 +155,7 @@ MUTATIONS = [
     ("dma/burst_former.py", "beat.row_ends | full | beat.address[shift:page_shift].all()",
      "beat.row_ends | full", "test_burst_former.py"),
     ("dma/burst_former.py", "stores | ~first", "stores", "test_burst_former.py"),
+    ("dma/burst_former.py", "(waiting < self._buffer)", "1", "test_burst_former.py"),
     ("dma/burst_former.py", "Mux(stores, open_beats, open_beats - 1)", "open_beats",
      "test_burst_former.py"),
     ("dma/burst_sender.py", "first & (out.start > n)", "out.start > n", "test_burst_sender.py"),
