@@ -122,13 +122,21 @@ class Completer(wiring.Component):
         class Action(enum.Enum, shape=2):
             NONE, RETIRE, SEAL, BODY = range(4)
 
+        # What comes in this cycle is as good as what has come.
+        arrives, answered, refuses = Signal(), Signal(), Signal()
+        m.d.comb += [
+            arrives.eq(self.i.valid & (self.i.p.slot == body)),
+            answered.eq(self.port.b.valid & ~written.o.p.seal & (written.o.p.slot == seal)),
+            refuses.eq(self.port.b.payload >= Response.SLVERR),
+        ]
+
         action, chosen, slot = Signal(Action), Signal(Action), Signal(range(slots))
         writing = Signal() # beats of a record are on their way to the port
         with m.If((to_retire != 0) & sealed.bit_select(retire, 1)):
             m.d.comb += chosen.eq(Action.RETIRE)
-        with m.Elif((to_seal != 0) & acknowledged.bit_select(seal, 1) & ~writing):
+        with m.Elif((to_seal != 0) & (acknowledged.bit_select(seal, 1) | answered) & ~writing):
             m.d.comb += chosen.eq(Action.SEAL)
-        with m.Elif(finished.bit_select(body, 1) & ~writing):
+        with m.Elif((finished.bit_select(body, 1) | arrives) & ~writing):
             m.d.comb += chosen.eq(Action.BODY)
         wanted, was_refused, not_written = Signal(), Signal(), Signal()
         with m.Switch(chosen):
@@ -137,10 +145,14 @@ class Completer(wiring.Component):
             with m.Case(Action.SEAL):
                 m.d.sync += [slot.eq(seal), wanted.eq(recorded.bit_select(seal, 1))]
             with m.Case(Action.BODY):
-                m.d.sync += [slot.eq(body), wanted.eq(recorded.bit_select(body, 1))]
+                m.d.sync += [
+                    slot.eq(body),
+                    wanted.eq(Mux(finished.bit_select(body, 1), recorded.bit_select(body, 1),
+                                  self.i.p.recorded)),
+                ]
         m.d.sync += [
             action.eq(Mux(action == Action.NONE, chosen, Action.NONE)),
-            was_refused.eq(refused.bit_select(seal, 1)),
+            was_refused.eq(refused.bit_select(seal, 1) | (answered & refuses)),
             not_written.eq(refused.bit_select(retire, 1)),
         ]
 
@@ -239,7 +251,7 @@ class Completer(wiring.Component):
                 m.d.sync += sealed.bit_select(of, 1).eq(1)
             with m.Else():
                 m.d.sync += acknowledged.bit_select(of, 1).eq(1)
-            with m.If(self.port.b.payload >= Response.SLVERR):
+            with m.If(refuses):
                 m.d.sync += refused.bit_select(of, 1).eq(1)
 
         m.d.comb += [

@@ -161,7 +161,8 @@ class Finisher(wiring.Component):
         # In the third the record is made, as if all had been written.
         record, made = self.o.p.record, Signal(RecordLayout)
         cut_short, tries_again = Signal(), Signal() # or ends as what is cut short, if it may not
-        m.d.comb += length.eq(codec.bytes_out)
+        failing, fails = Signal(), Signal()
+        m.d.comb += [length.eq(codec.bytes_out), fails.eq(1)]
         status, error_code, info = Signal(8), Signal(8), Signal(8)
         fault_addr = Signal(64)
         counted, summed, cuts, repeats = Signal(), Signal(), Signal(), Signal()
@@ -199,6 +200,7 @@ class Finisher(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
+                fails.eq(0),
                 status.eq(Mux(this.second, Status.OK_RAW, Status.OK)),
                 info.eq(Mux(mine.discard, 0, Info.OUTPUT_VALID.value)
                         | Mux(this.second, Info.STORED_RAW.value, 0)),
@@ -217,22 +219,31 @@ class Finisher(wiring.Component):
                 made.nonzeros.eq(Mux(counted & mine.encodes, codec.nonzeros, 0)),
                 cut_short.eq(cuts),
                 tries_again.eq(repeats),
+                failing.eq(fails),
             ]
 
         # Then comes what matters more.
-        abandoned, known, again = Signal(), Signal(), Signal()
+        abandoned, known, not_written = Signal(), Signal(), Signal()
+        above, above_fails, again = Signal(), Signal(), Signal() # one of these; a failure
         with m.If(state == State.WAIT):
             m.d.sync += [
                 write.eq(self.writes.payload),
                 abandoned.eq(this.runs & self.latched),
                 known.eq(~this.runs),
+                not_written.eq(self.writes.p.fault != 0),
+                above.eq(~this.runs | self.latched | (self.writes.p.fault != 0)),
+                above_fails.eq(this.runs | (this.status != Status.OK)),
             ]
-        m.d.comb += record.eq(made)
+        m.d.comb += [
+            record.eq(made),
+            again.eq(tries_again & ~above & ~self.kill),
+            self.o.p.failed.eq(Mux(above, above_fails, cut_short | tries_again | failing)),
+        ]
         with m.If(abandoned | known):
             m.d.comb += record.eq(0)
             m.d.comb += record.status.eq(Mux(abandoned, self.kill_status, this.status))
             m.d.comb += record.error_code.eq(Mux(abandoned, 0, this.error_code))
-        with m.Elif(write.fault != 0):
+        with m.Elif(not_written):
             m.d.comb += [
                 record.eq(0),
                 record.status.eq(Mux(
@@ -241,13 +252,11 @@ class Finisher(wiring.Component):
                 record.info.eq(Info.WRITE_FAULT),
             ]
         with m.Elif(cut_short | tries_again):
-            m.d.comb += [again.eq(tries_again & ~self.kill), record.status.eq(self.kill_status)]
+            m.d.comb += record.status.eq(self.kill_status)
         with m.If(mine.phase):
             m.d.comb += record.info[exact_log2(Info.PHASE)].eq(1)
         m.d.comb += [
             self.o.p.slot.eq(this.slot),
-            self.o.p.failed.eq(
-                (record.status != Status.OK) & (record.status != Status.OK_RAW)),
             self.o.p.recorded.eq(mine.record_always | (mine.record_on_error & self.o.p.failed)),
             record.format_id.eq(Mux(
                 record.status == Status.OK_RAW, FormatId.RAW, mine.named_format)),
