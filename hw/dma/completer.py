@@ -144,7 +144,7 @@ class Completer(wiring.Component):
                 m.d.sync += slot.eq(retire)
             with m.Case(Action.SEAL):
                 m.d.sync += [slot.eq(seal), wanted.eq(recorded.bit_select(seal, 1))]
-            with m.Case(Action.BODY):
+            with m.Default(): # also without an action, so that nothing waits for one
                 m.d.sync += [
                     slot.eq(body),
                     wanted.eq(Mux(finished.bit_select(body, 1), recorded.bit_select(body, 1),

