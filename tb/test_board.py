@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from opencdma.golden import zvc
+from opencdma.hw.fpga.boards import BOARDS
 from opencdma.sim import activations, board_demo
 from opencdma.sim.board import SimulatedPort
 from opencdma.sim.cli import app
@@ -253,6 +254,21 @@ def test_demo_in_pieces(board):
     assert record.encoded_bytes == len(zvc.encode(tensor))
     assert record.nonzeros == np.count_nonzero(tensor)
     assert record.ratio > 1.5
+
+
+@pytest.mark.slow
+def test_engine_of_the_boards():
+    """With rings, CRC and all element sizes; the memories are those of the boards."""
+    board = BOARDS["ulx3s-85f"]
+    device = Device(UartDevice(SimulatedPort(
+        board.config, dev_size=board.dev_size, host_size=board.host_size)), ring=0)
+    tensors = [
+        (each, tensor.reshape(-1)[-700:])
+        for each, tensor in activations.items(activations.representative())]
+    assert len(board_demo.supported(device, activations.representative())) == len(tensors)
+    records = list(board_demo.run(device, tensors))
+    assert {record.dtype for record in records} == {"float32", "uint8"}
+    assert max(record.ratio for record in records) > 2
 
 
 @pytest.mark.parametrize(("which", "message"), [

@@ -63,8 +63,8 @@ def test_names():
 @every_board
 def test_pins(name):
     """Each wire is where it belongs, and the tools know the clock."""
-    board = replace(BOARDS[name], config=PRESETS["tiny"], dev_size=4096, host_size=4096)
-    plan = board.make_platform().prepare(BoardTop(board, BAUD), "top")
+    board = replace(BOARDS[name], engine="tiny", dev_size=4096, host_size=4096)
+    plan = board.make_platform().prepare(BoardTop(board, 25), "top")
     rx, tx, clock, frequency, lit = PINS[name]
     constraints = plan.files["top.lpf"]
     sites = dict(re.findall(r'LOCATE COMP "(\w+?)(?:__io)?(?:\[\d\])?" SITE "(\w+)";', constraints))
@@ -189,7 +189,7 @@ def call(*arguments):
     (["fpga", "icebreaker"],
      "Board must be one of ulx3s-85f, ulx3s-12f, orangecrab-85f, ecpix5-85f, not 'icebreaker'"),
     (["fpga", "ulx3s-85f", "--preset", "huge"],
-     "Preset must be one of ecp5, tiny, asic, not 'huge'"),
+     "Preset must be one of ecp5, tiny, asic, narrow, not 'huge'"),
     (["fpga", "ulx3s-12f", "--baud", 11_000_000],
      "Baud rate must be a clock of 25000000 Hz divided by a whole number of at least 4, within 2%, "
      "not 11000000"),
@@ -232,11 +232,11 @@ def test_breakdown():
         "top": {"LUT4": 1, "top.a": 1, "top.b": 1},
         "top.a": {"LUT4": 2, "top.a.c": 2}, "top.a.c": {"LUT4": 300, "FF": 7}, "top.b": {"FF": 1},
     }
-    found = dict(breakdown.rows(modules))
+    found = dict(breakdown.rows(modules, "top"))
     assert found == {
         "top": {"LUT4": 603, "FF": 15}, "top.a": {"LUT4": 602, "FF": 14},
         "top.a.c": {"LUT4": 300, "FF": 7}, "top.b": {"FF": 1}}
-    assert list(dict(breakdown.rows(modules, depth=1))) == ["top", "top.a", "top.b"]
+    assert list(dict(breakdown.rows(modules, "top", depth=1))) == ["top", "top.a", "top.b"]
     text = breakdown.markdown(
         (name, {"iCE40": cells, "ECP5": Counter(LUT4=5)}) for name, cells in found.items())
     assert text.splitlines()[2:4] == [
@@ -251,7 +251,6 @@ def document_rows(head):
 
 
 def test_document_boards():
-    names = {"narrow": "ulx3s-85f", "preset `tiny`": "ulx3s-12f"}
     rows = document_rows("board \\| device")
     assert [row[0].strip("`") for row in rows] == list(BOARDS)
     for name, device, given, clock, engine, memories, loader in rows:
@@ -259,7 +258,7 @@ def test_document_boards():
         assert device.split(",")[0] == board.make_platform().device
         assert float(given.removesuffix(" MHz")) * 1e6 == PINS[name.strip("`")][3]
         assert float(clock.removesuffix(" MHz")) * 1e6 == board.clock
-        assert board.config == BOARDS[names[engine]].config
+        assert engine == board.engine
         assert memories == f"{board.dev_size >> 10} + {board.host_size >> 10} KiB"
         assert loader == f"`-b {board.loader}`"
     assert BOARDS["ulx3s-12f"].config == PRESETS["tiny"]

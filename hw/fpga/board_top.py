@@ -9,7 +9,6 @@ from amaranth.lib.cdc import ResetSynchronizer
 from .boards import Board
 from .demonstrator import Demonstrator
 from .pll import Ecp5Pll
-from .uart import divisor_of
 
 __all__ = ["BoardTop"]
 
@@ -21,19 +20,14 @@ class BoardTop(wiring.Component):
     ----------
     board : :class:`~opencdma.hw.fpga.boards.Board`
         The board.
-    baud : :class:`int`
-        Bits per second of the serial port.
-
-    Raises
-    ------
-    ValueError
-        If the serial port cannot have this rate at the clock of the board.
+    divisor : :class:`int`
+        Cycles per bit of the serial port.
     """
 
-    def __init__(self, board: Board, baud: int):
+    def __init__(self, board: Board, divisor: int):
         self._board = board
         self._demonstrator = Demonstrator(
-            board.config, clock=board.clock, divisor=divisor_of(board.clock, baud),
+            board.config, clock=board.clock, divisor=divisor,
             dev_size=board.dev_size, host_size=board.host_size)
         super().__init__({})
 

@@ -2,14 +2,14 @@
 """The boards that there are bitstreams for."""
 
 import importlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from amaranth.build import Attrs, Resource
 from amaranth_boards.resources import UARTResource
 
 from opencdma.spec import PRESETS, Config
 
-__all__ = ["BOARDS", "Board", "UnknownBoardError"]
+__all__ = ["BOARDS", "ENGINES", "Board", "UnknownBoardError"]
 
 
 class UnknownBoardError(KeyError):
@@ -36,8 +36,8 @@ class Board:
         missing.
     clock : :class:`int`
         Hz of the engine; made by a PLL if it is not that of the board.
-    config : :class:`~opencdma.spec.Config`
-        The engine.
+    engine : :class:`str`
+        The engine, one of :data:`ENGINES`.
     dev_size, host_size : :class:`int`
         Bytes of the memories.
     resources : tuple of :class:`~amaranth.build.Resource`
@@ -50,15 +50,16 @@ class Board:
     platform: str
     leds: tuple[tuple[str, int, str | None] | None, ...]
     clock: int
-    config: Config
+    engine: str
     dev_size: int = 1 << 16
     host_size: int = 1 << 16
     resources: tuple[Resource, ...] = ()
     loader: str
 
-    def with_config(self, config: Config) -> "Board":
-        """Return the board with another engine."""
-        return replace(self, config=config)
+    @property
+    def config(self) -> Config:
+        """Build parameters of the engine."""
+        return ENGINES[self.engine]
 
     def make_platform(self):
         """Return the board as Amaranth sees it."""
@@ -74,21 +75,24 @@ _NARROW = Config(
     dev_width=8, host_width=8, address_bits=32, two_d=False, windows=False, counters=False,
     shared=True, slots=4, memory_latency=16, max_outstanding=4, read_burst=16, write_burst=8)
 
+#: Engines that can be put on a board, by their names: the presets, and this one.
+ENGINES = PRESETS | {"narrow": _NARROW}
+
 _ULX3S_LEDS = tuple(("led", n, None) for n in range(8))
 
 _BOARDS = {
     "ulx3s-85f": Board(
         title="Radiona ULX3S with an LFE5U-85F", platform="ulx3s.ULX3S_85F_Platform",
-        leds=_ULX3S_LEDS, clock=25_000_000, config=_NARROW, loader="ulx3s"),
+        leds=_ULX3S_LEDS, clock=25_000_000, engine="narrow", loader="ulx3s"),
     "ulx3s-12f": Board(
         title="Radiona ULX3S with an LFE5U-12F", platform="ulx3s.ULX3S_12F_Platform",
-        leds=_ULX3S_LEDS, clock=25_000_000, config=PRESETS["tiny"], dev_size=1 << 14,
+        leds=_ULX3S_LEDS, clock=25_000_000, engine="tiny", dev_size=1 << 14,
         host_size=1 << 14, loader="ulx3s"),
     "orangecrab-85f": Board(
         title="OrangeCrab r0.2 with an LFE5U-85F",
         platform="orangecrab_r0_2.OrangeCrabR0_2_85FPlatform",
         leds=(("rgb_led", 0, "g"), ("rgb_led", 0, "b"), None, ("rgb_led", 0, "r")),
-        clock=24_000_000, config=_NARROW, loader="orangeCrab",
+        clock=24_000_000, engine="narrow", loader="orangeCrab",
         # Marked RX and TX on the board; there is no serial port at its USB plug.
         resources=(UARTResource(
             0, rx="0", tx="1", conn=("io", 0), attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),)),
@@ -97,7 +101,7 @@ _BOARDS = {
         leds=(
             ("rgb_led", 0, "g"), ("rgb_led", 1, "b"), ("rgb_led", 2, "b"), ("rgb_led", 3, "r"),
             ("rgb_led", 0, "r"), ("rgb_led", 1, "r"), ("rgb_led", 2, "r"), ("rgb_led", 3, "b")),
-        clock=25_000_000, config=_NARROW, loader="ecpix5"),
+        clock=25_000_000, engine="narrow", loader="ecpix5"),
 }
 
 

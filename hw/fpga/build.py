@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .board_top import BoardTop
 from .boards import Board
+from .uart import divisor_of
 
 __all__ = ["Bitstream", "BuildFailed", "Placement", "TimingMissed", "build"]
 
@@ -100,8 +101,9 @@ def build(
     TimingMissed
         If no placement is fast enough.
     """
+    divisor = divisor_of(board.clock, baud)
     yield "Amaranth: from Python to RTLIL"
-    plan = board.make_platform().prepare(BoardTop(board, baud), _NAME)
+    plan = board.make_platform().prepare(BoardTop(board, divisor), _NAME)
     folder.mkdir(parents=True, exist_ok=True)
     plan.extract(folder)
     commands = {

@@ -3,7 +3,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +18,8 @@ __all__ = ["fpga"]
 
 def fpga(
     board: Annotated[str, typer.Argument(help="Which board, such as ulx3s-85f.")],
-    preset: Annotated[str | None, typer.Option(
-        help="The engine: a preset instead of what the board has by default.")] = None,
+    engine: Annotated[str | None, typer.Option(
+        "--preset", help="The engine: narrow or a preset, instead of the board's.")] = None,
     baud: Annotated[int, typer.Option(help="Bits per second of the serial port.")] = 1_000_000,
     seeds: Annotated[int, typer.Option(
         min=1, help="Placements to try until one is fast enough.")] = 3,
@@ -33,16 +33,14 @@ def fpga(
     except ModuleNotFoundError as error:
         raise _fail(
             f"Bitstreams need the package {error.name}: install `opencdma[fpga]`", 1) from None
-    from opencdma.spec import PRESETS
-
     try:
         chosen = boards.BOARDS[board]
     except boards.UnknownBoardError as error:
         raise _fail(error, 2) from None
-    if preset is not None:
-        if preset not in PRESETS:
-            raise _fail(f"Preset must be one of {', '.join(PRESETS)}, not {preset!r}", 2)
-        chosen = chosen.with_config(PRESETS[preset])
+    if engine is not None:
+        if engine not in boards.ENGINES:
+            raise _fail(f"Preset must be one of {', '.join(boards.ENGINES)}, not {engine!r}", 2)
+        chosen = replace(chosen, engine=engine)
     console = Console(highlight=False)
     console.print(f"{chosen.title}, {chosen.clock / 1e6:g} MHz, {baud} baud")
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
@@ -63,8 +61,8 @@ def fpga(
                 else:
                     record = step.path.with_suffix(".json")
                     record.write_text(json.dumps({
-                        "board": board, "engine": preset or "the board's",
-                        **asdict(step.placement)}, indent=1) + "\n")
+                        "board": board, "engine": chosen.engine, **asdict(step.placement),
+                    }, indent=1) + "\n")
                     console.print(f"bitstream {step.path}\nrecord {record}", soft_wrap=True)
         if docs:
             from opencdma.sim.page import write_section
