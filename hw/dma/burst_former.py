@@ -61,6 +61,8 @@ class BurstFormer(wiring.Component):
         Beats per burst at most, a power of two.
     buffer : :class:`int`
         Beats that can be waiting, a power of two, at least twice ``longest``.
+    bursts : :class:`int`
+        Bursts that can be waiting, a power of two, at least 4.
 
     Members
     -------
@@ -72,14 +74,12 @@ class BurstFormer(wiring.Component):
         Their data.
     """
 
-    #: Bursts that can be waiting.
-    BURSTS = 16
-
-    def __init__(self, *, width: int, address_bits: int, longest: int, buffer: int):
+    def __init__(self, *, width: int, address_bits: int, longest: int, buffer: int, bursts: int):
         self._width = width
         self._address_bits = address_bits
         self._longest = longest
         self._buffer = buffer
+        self._bursts = bursts
         super().__init__({
             "i": In(stream.Signature(PlacedBeat(width, address_bits))),
             "bursts": Out(stream.Signature(FormedBurst(width, address_bits))),
@@ -92,7 +92,7 @@ class BurstFormer(wiring.Component):
         m.submodules.beats = beats = BlockQueue(
             data.ArrayLayout(8, width), self._buffer, registers=2)
         m.submodules.formed = formed = FrontQueue(
-            FormedBurst(width, self._address_bits), self.BURSTS)
+            FormedBurst(width, self._address_bits), self._bursts)
         wiring.connect(m, beats.o, wiring.flipped(self.o))
         wiring.connect(m, formed.o, wiring.flipped(self.bursts))
 
@@ -105,10 +105,10 @@ class BurstFormer(wiring.Component):
         # Room is looked for a cycle ahead, when one more of each may still be coming. The queue of
         # beats has two places more than its memory.
         ready = Signal(init=1)
-        waiting, bursts_waiting = Signal(range(self._buffer + 3)), Signal(range(self.BURSTS + 1))
+        waiting, bursts_waiting = Signal(range(self._buffer + 3)), Signal(range(self._bursts + 1))
         stores, taken, closes = Signal(), Signal(), Signal()
         m.d.sync += [
-            ready.eq((waiting < self._buffer) & (bursts_waiting < self.BURSTS - 1)),
+            ready.eq((waiting < self._buffer) & (bursts_waiting < self._bursts - 1)),
             waiting.eq(waiting + beats.i.valid - (beats.o.valid & beats.o.ready)),
             bursts_waiting.eq(
                 bursts_waiting + formed.i.valid - (formed.o.valid & formed.o.ready)),

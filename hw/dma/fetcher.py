@@ -129,7 +129,7 @@ class Fetcher(wiring.Component):
         m.submodules.offer = offer = Skid(Burst(self._config.address_bits))
         wiring.connect(m, offer.o, wiring.flipped(self.port.ar))
         asked, settling = Signal(32), Signal(2) # the next one that is asked for
-        under_way = Signal(range(AHEAD + 2)) # asked for or started, and not handed over
+        under_way = Signal(range(AHEAD + 1)) # asked for, and not handed over
         broken, more, wants, ask = Signal(), Signal(), Signal(), Signal()
         left, slot_mask = Signal(32), Signal(16) # negative if TAIL went back
         base = Cat(Const(0, 6), self.settings.base[6:])
@@ -192,7 +192,7 @@ class Fetcher(wiring.Component):
 
         lost = Signal()
         m.d.comb += lost.eq(arrives & ~good)
-        m.d.sync += under_way.eq(under_way + ask + self.start - lost - handed)
+        m.d.sync += under_way.eq(under_way + ask - lost - (handed & ~direct))
         # Whoever goes on, or rings, does not find it idle before it has begun.
         m.d.comb += self.idle.eq(
             ((under_way == 0) | self.discard) & ~whole & ~waiting.o.valid

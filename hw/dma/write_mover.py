@@ -79,7 +79,8 @@ class WriteMover(wiring.Component):
         m = Module()
         m.submodules.placer = placer = (Cutter if self._unaligned else Placer)(**self._parameters)
         m.submodules.former = former = BurstFormer(
-            **self._parameters, longest=self._longest, buffer=4 * self._longest)
+            **self._parameters, longest=self._longest, buffer=4 * self._longest,
+            bursts=max(4, min(16, self._outstanding // 2)))
         m.submodules.sender = sender = BurstSender(
             **self._parameters, outstanding=self._outstanding, reports=self._reports)
         connect(m, flipped(self.jobs), placer.jobs)

@@ -55,7 +55,7 @@ def formed(job, beats, lies_on, width, longest):
     return found
 
 
-def run(shape, writes, *, pauses=(0.0, 0.0, 0.0), late=0, seed=1):
+def run(shape, writes, *, pauses=(0.0, 0.0, 0.0), late=0, bursts=16, seed=1):
     """Send what becomes of writes, (area, limit, data), and compare; return all logs.
 
     No data are taken before cycle ``late``.
@@ -66,7 +66,7 @@ def run(shape, writes, *, pauses=(0.0, 0.0, 0.0), late=0, seed=1):
         job, packet, lies_on = placed(area, limit, data, width, rng)
         beats += packet
         expected += formed(job, packet, lies_on, width, longest)
-    dut = BurstFormer(width=width, address_bits=40, longest=longest, buffer=buffer)
+    dut = BurstFormer(width=width, address_bits=40, longest=longest, buffer=buffer, bursts=bursts)
     bench = Bench(dut, seed=seed)
     sent = bench.send(dut.i, beats, pause=pauses[0])
     taken = bench.take(dut.bursts, len(expected), pause=pauses[1])
@@ -86,7 +86,7 @@ def test_random_writes(shape, pauses):
     rng = random.Random(shape[0])
     writes = [random_write(rng, shape[0], unaligned=rng.random() < 0.7, most=30)
               for _ in range(20)]  # fmt: skip
-    run(shape, writes, pauses=pauses, seed=shape[0])
+    run(shape, writes, pauses=pauses, bursts=4 if pauses[1] else 16, seed=shape[0])
 
 
 def test_every_length_in_front_of_a_page():

@@ -251,6 +251,10 @@ def test_ring_behind_a_descriptor_from_registers(width):
         await ctx.tick()
         ring.set(ctx, enable=1)
         ring.ring_doorbell(ctx, 20)
+        while len(ring.taken) < 21:
+            await ctx.tick()
+        await ctx.tick().repeat(2)
+        assert ctx.get(dut.idle)
 
     ring.bench.add(software)
     ring.take(21, allowed=lambda: ring.bench.cycle > 80)
