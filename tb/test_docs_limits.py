@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opencdma.hw.bus.axi4 import PAGE
-from opencdma.hw.codec import compressor, decompressor
+from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.dma.fetcher import AHEAD
 from opencdma.hw.dma.register_bank import ADDRESS_BITS
 from opencdma.sim.device import BusChannel, Port, SimulatedDevice
@@ -53,8 +53,10 @@ def test_builds():
     _, least, most = numbers("descriptors under way, per channel")
     with pytest.raises(ValueError, match=f"{least} to {most}, not"):
         Config(slots=2 * most)
-    most, = numbers("descriptors whose data are in the codec, per channel")
-    assert most == compressor.TRANSFERS == decompressor.TRANSFERS
+    least, most = numbers("descriptors whose data are in the codec, per channel")
+    for width in (8, 16, 32, 64):
+        assert CodecGeometry(width, (4,)).transfers == least
+        assert CodecGeometry(width).transfers == most
     *some, last = numbers("bytes per beat")
     with pytest.raises(ValueError, match=f"{', '.join(map(str, some))} or {last} bytes"):
         Config(dev_width=128)

@@ -13,6 +13,7 @@ from .intake import PacketEnd
 from .line_store import StoreShape
 from .mask_walker import GroupEntry
 from .network import prefix_counts, turns_layout
+from .ring_store import Ring
 
 __all__ = ["BeatKind", "BeatPlanner", "PlannedBeat"]
 
@@ -35,11 +36,12 @@ class PlannedBeat(data.StructLayout):
 
     Fields
     ------
-    position
-        Of the first kept lane in the line store.
+    position, behind
+        Of the first kept lane in the line store, and behind the last one.
     taken
-        Lanes taken from the encoded stream. In a truncated beat: those that are there, in whole
-        elements.
+        Lanes taken from the encoded stream.
+    there
+        One bit per lane of the line store: in a truncated beat, whether it arrived; otherwise set.
     turns
         What steers the scatter network.
     keep
@@ -54,17 +56,20 @@ class PlannedBeat(data.StructLayout):
         A mask stands in front of this beat in the encoded stream.
     tail, last
         The last beat of its group, of its transfer.
-    zvc, size
+    checked
+        None of the elements may be zero: they are encoded data.
+    size
         Of the transfer, as in :class:`DecodedCommand`.
     """
 
     def __init__(self, geometry):
         lanes = geometry.lanes
         super().__init__({
-            "position": StoreShape(geometry).position, "taken": range(lanes + 1),
+            "position": StoreShape(geometry).position,
+            "behind": StoreShape(geometry).position, "taken": range(lanes + 1), "there": lanes,
             "turns": turns_layout(lanes), "keep": lanes, "count": range(lanes + 1),
             "where": range(16), "kind": BeatKind, "head": 1, "tail": 1, "last": 1,
-            "zvc": 1, "size": 2,
+            "checked": 1, "size": 2,
         })
 
 
@@ -72,7 +77,7 @@ class BeatPlanner(wiring.Component):
     """Splits groups into beats, counts what each needs, and lets it go once that has arrived.
 
     Throughput is one beat per cycle, across groups and transfers; latency is three cycles while
-    data are there. ``groups.ready`` depends combinationally on ``enable`` and ``written``.
+    data are there. ``groups.ready`` and ``o.valid`` depend combinationally on ``enable``.
 
     Members
     -------
@@ -86,8 +91,6 @@ class BeatPlanner(wiring.Component):
         Beats. Of every transfer exactly one has ``last``, and it comes last.
     enable : ``In(1)``
         A beat may be let go: there is room for it behind ``o``.
-    emits : ``Out(1)``
-        A beat is let go that will come out of ``o`` in the next cycle.
     frontier, frontier_valid : ``Out``
         No line before this one will be needed for a beat that has not come out of ``o``.
     idle : ``Out(1)``
@@ -103,7 +106,6 @@ class BeatPlanner(wiring.Component):
             "written": In(store.line),
             "o": Out(stream.Signature(PlannedBeat(geometry), always_ready=True)),
             "enable": In(1),
-            "emits": Out(1),
             "frontier": Out(store.line),
             "frontier_valid": Out(1),
             "idle": Out(1),
@@ -112,22 +114,29 @@ class BeatPlanner(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry, store, lanes = self._geometry, self._store, self._geometry.lanes
-        group = self.groups.p
+        group, lane_bits = self.groups.p, exact_log2(lanes)
+
+        # Three stages that wait for each other; the last one lets beats go.
+        split_valid, counted_valid, planned_valid = Signal(), Signal(), Signal()
+        split_ready, counted_ready, planned_ready, go = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            planned_ready.eq(~planned_valid | go),
+            counted_ready.eq(~counted_valid | planned_ready),
+            split_ready.eq(~split_valid | counted_ready),
+        ]
 
         # Split: which lanes of the beat are kept, and how the beat stands in its group.
         split = Signal(data.StructLayout({
-            "keep": lanes, "count": range(lanes + 1), "position": store.position,
-            "where": range(16), "kind": BeatKind, "first": 1, "head": 1, "tail": 1, "last": 1,
-            "zvc": 1, "size": 2,
+            "keep": lanes, "count": range(lanes + 1), "stray": geometry.mask_bits,
+            "position": store.position, "first": 1, "head": 1, "tail": 1, "last": 1, "zvc": 1,
+            "size": 2, "refused": 1, "truncated": 1,
         }), reset_less=True)
-        split_valid, split_ready = Signal(), Signal()
-        beat, beats = Signal(range(geometry.group_beats)), Signal(range(geometry.group_beats + 1))
-        m.d.comb += beats.eq((group.count + lanes - 1) >> exact_log2(lanes))
-
-        kept, inside, stray = Signal(lanes), Signal(lanes), Signal(geometry.mask_bits)
-        left = Signal.like(group.count)
-        m.d.comb += left.eq(group.count - beat * lanes)
-        m.d.comb += inside.eq(Cat(left > lane for lane in range(lanes)))
+        beat, tail = Signal(range(geometry.group_beats)), Signal()
+        m.d.comb += [
+            tail.eq(beat == group.beats),
+            self.groups.ready.eq(split_ready & tail),
+        ]
+        kept, stray = Signal(lanes), Signal(geometry.mask_bits)
         with m.Switch(group.size):
             for size in geometry.element_sizes:
                 span, step = geometry.lanes_per_element(size), geometry.width // size
@@ -138,47 +147,33 @@ class BeatPlanner(wiring.Component):
                     m.d.comb += stray.eq(Cat(
                         group.mask[n] & (group.count <= n * span)
                         for n in range(GROUP_BYTES // size)))
-        kind = Signal(BeatKind)
-        with m.If(group.refused):
-            m.d.comb += kind.eq(BeatKind.REFUSED)
-        with m.Elif(group.zvc & (group.count != 0) & stray.any()):
-            m.d.comb += kind.eq(BeatKind.PADDING)
-        with m.Elif(group.truncated):
-            m.d.comb += kind.eq(BeatKind.TRUNCATED)
-        tail = Signal()
-        m.d.comb += tail.eq((kind != BeatKind.DATA) | (beat + 1 >= beats))
-
-        # Three stages that wait for each other; the last one lets beats go.
-        counted = Signal(data.StructLayout({
-            "split": split.shape(), "ranks": turns_layout(lanes), "taken": range(lanes + 1),
-        }), reset_less=True)
-        counted_valid, counted_ready, go = Signal(), Signal(), Signal()
-        m.d.comb += [
-            counted_ready.eq(~counted_valid | go),
-            split_ready.eq(~split_valid | counted_ready),
-            self.groups.ready.eq(split_ready & tail),
-        ]
         with m.If(split_ready):
             m.d.sync += [
                 split_valid.eq(self.groups.valid),
-                split.keep.eq(inside & (kept | (~group.zvc).replicate(lanes))),
-                split.count.eq(Mux(left > lanes, lanes, left)),
+                split.keep.eq(
+                    (kept | (~group.zvc).replicate(lanes))
+                    & Cat(~tail | (group.rest > lane) for lane in range(lanes))),
+                split.count.eq(Mux(tail, group.rest, lanes)),
+                split.stray.eq(
+                    stray & (group.zvc & (group.count != 0) & (beat == 0)).replicate(len(stray))),
                 split.position.eq(group.position),
-                split.kind.eq(kind),
                 split.first.eq(beat == 0),
                 split.head.eq((beat == 0) & group.zvc & (group.count != 0)),
                 split.tail.eq(tail),
-                split.last.eq(tail & (group.last | (kind != BeatKind.DATA))),
+                split.last.eq(tail & group.last),
                 split.zvc.eq(group.zvc),
                 split.size.eq(group.size),
+                split.refused.eq(group.refused),
+                split.truncated.eq(group.truncated),
             ]
-            for byte in reversed(range(geometry.mask_bits // 8)):
-                with m.If(stray[8 * byte:8 * byte + 8].any()):
-                    m.d.sync += split.where.eq(byte)
             with m.If(self.groups.valid):
                 m.d.sync += beat.eq(Mux(tail, 0, beat + 1))
 
-        # Count: the rank of every lane.
+        # Count: the rank of every lane. A bit behind the last element ends the transfer.
+        counted = Signal(data.StructLayout({
+            "split": split.shape(), "ranks": turns_layout(lanes), "taken": range(lanes + 1),
+            "kind": BeatKind, "where": range(16),
+        }), reset_less=True)
         counts = prefix_counts(m, list(split.keep), name="kept")
         with m.If(counted_ready):
             m.d.sync += [
@@ -186,81 +181,97 @@ class BeatPlanner(wiring.Component):
                 counted.split.eq(split),
                 counted.taken.eq(counts[-1]),
             ]
+            with m.If(split.refused):
+                m.d.sync += counted.kind.eq(BeatKind.REFUSED)
+            with m.Elif(split.stray.any()):
+                m.d.sync += counted.kind.eq(BeatKind.PADDING)
+            with m.Elif(split.truncated):
+                m.d.sync += counted.kind.eq(BeatKind.TRUNCATED)
+            with m.Else():
+                m.d.sync += counted.kind.eq(BeatKind.DATA)
+            for byte in reversed(range(geometry.mask_bits // 8)):
+                with m.If(split.stray[8 * byte:8 * byte + 8].any()):
+                    m.d.sync += counted.where.eq(byte)
             for lane in range(1, lanes):
                 m.d.sync += counted.ranks[str(lane)].eq(counts[lane - 1])
 
-        # Go: the data are there, or never will be. A transfer that was ended early is over; what
-        # the walker still has of it is dropped.
-        plan, is_data = counted.split, Signal()
-        position, here = Signal(store.position), Signal(store.position)
-        behind, last_needed = Signal(store.position), Signal(store.position)
-        end_position = Signal(store.position)
-        dropping, truncated, arrived = Signal(), Signal(), Signal()
-        m.d.comb += [
-            is_data.eq(plan.kind == BeatKind.DATA),
-            here.eq(Mux(plan.first, plan.position, position)),
-            behind.eq(here + counted.taken),
-            last_needed.eq(behind - 1),
-            end_position.eq(store.end_position(self.ends.p)),
-            truncated.eq((counted.taken != 0) & self.ends.valid
-                         & store.is_before(end_position, behind)),
-            arrived.eq((counted.taken == 0)
-                       | store.is_before(last_needed[store.lane_bits:], self.written)),
-        ]
+        # Plan: where the data are. The critical loop: a beat begins where the one before it ends.
+        planned = Signal(data.StructLayout({
+            **{name: shape for name, shape in PlannedBeat(geometry).members.items()
+               if name != "there"},
+            "waits": 1, # for data
+        }), reset_less=True)
+        follows, here, taken = Signal(store.position), Signal(store.position), counted.taken
+        plan = counted.split
+        m.d.comb += here.eq(Mux(plan.first, plan.position, follows))
+        # It may go when the line is there after the one in which its data begin. That is one too
+        # many for some, but it can be told early; and the end of the packet is waited for anyway.
+        enough, written = Signal(), Signal(store.line)
+        m.d.sync += written.eq(self.written - 1)
+        line = Mux(planned_ready, here, planned.position)[store.lane_bits:]
+        m.d.sync += enough.eq(store.is_before(line, written))
+        with m.If(planned_ready):
+            m.d.sync += [
+                planned_valid.eq(counted_valid),
+                planned.position.eq(here),
+                planned.behind.eq(here + taken),
+                planned.taken.eq(taken),
+                planned.kind.eq(counted.kind),
+                planned.where.eq(counted.where),
+                planned.waits.eq((counted.kind == BeatKind.DATA) & (taken != 0)),
+                planned.checked.eq((counted.kind == BeatKind.DATA) & plan.zvc),
+            ]
+            for name in ("keep", "count", "head", "tail", "last", "size"):
+                m.d.sync += planned[name].eq(plan[name])
+            for lane in range(1, lanes):
+                m.d.sync += planned.turns[str(lane)].eq(
+                    here[:lane_bits] + counted.ranks[str(lane)])
+            with m.If(counted_valid):
+                m.d.sync += follows.eq(here + taken)
 
-        # The end of a packet is done with once its transfer is, but may come only then.
-        end_owed = Signal()
-        m.d.comb += go.eq(counted_valid & ~end_owed & (
-            dropping | (self.enable & (~is_data | self.ends.valid | arrived))))
-        ending = Signal() # the last beat of the transfer goes
-        m.d.comb += ending.eq(go & plan.last)
-        m.d.comb += self.ends.ready.eq(end_owed | ending)
-        with m.If(ending & ~self.ends.valid):
+        # The end of a packet, once it is known; done with once its transfer is.
+        end, end_valid, end_taken = Signal(store.position), Signal(), Signal()
+        m.d.comb += self.ends.ready.eq(~end_valid | end_taken)
+        with m.If(self.ends.ready):
+            m.d.sync += [end_valid.eq(self.ends.valid), end.eq(store.end_position(self.ends.p))]
+
+        # Go: the data are there, or never will be. What is planned of a transfer that was ended
+        # early is dropped.
+        dropping, end_owed, truncated, ending = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            truncated.eq(planned.waits & end_valid & store.is_before(end, planned.behind)),
+            go.eq(planned_valid & ~end_owed & (
+                dropping | (self.enable & (~planned.waits | end_valid | enough)))),
+            ending.eq(go & planned.last),
+            end_taken.eq(end_owed | ending),
+        ]
+        with m.If(ending & ~end_valid):
             m.d.sync += end_owed.eq(1)
-        with m.If(end_owed & self.ends.valid):
+        with m.If(end_owed & end_valid):
             m.d.sync += end_owed.eq(0)
         with m.If(go):
-            m.d.sync += position.eq(behind)
-            with m.If(plan.last):
+            with m.If(planned.last):
                 m.d.sync += dropping.eq(0)
-            with m.Elif(is_data & truncated):
+            with m.Elif(truncated | (planned.kind == BeatKind.PADDING)):
                 m.d.sync += dropping.eq(1)
 
-        there = Signal(store.position) # lanes that did arrive, of a truncated beat
-        m.d.comb += there.eq(end_position - here)
-        m.d.comb += self.emits.eq(go & ~dropping)
-        m.d.sync += [
-            self.o.valid.eq(self.emits),
-            self.o.p.position.eq(here),
-            self.o.p.taken.eq(Mux(is_data, counted.taken, 0)),
-            self.o.p.keep.eq(plan.keep),
-            self.o.p.count.eq(plan.count),
-            self.o.p.where.eq(plan.where),
-            self.o.p.kind.eq(plan.kind),
-            self.o.p.head.eq(plan.head),
-            self.o.p.tail.eq(plan.tail),
-            self.o.p.last.eq(plan.last),
-            self.o.p.zvc.eq(plan.zvc),
-            self.o.p.size.eq(plan.size),
-        ]
-        for lane in range(1, lanes):
-            m.d.sync += self.o.p.turns[str(lane)].eq(here + counted.ranks[str(lane)])
-        with m.If(is_data & truncated):
-            m.d.sync += [
-                self.o.p.kind.eq(BeatKind.TRUNCATED),
-                self.o.p.last.eq(1),
-            ]
-            with m.Switch(plan.size):
-                for size in geometry.element_sizes:
-                    with m.Case(geometry.size_code(size)):
-                        m.d.sync += self.o.p.taken.eq(
-                            there & -geometry.lanes_per_element(size))
+        m.d.comb += self.o.valid.eq(go & ~dropping)
+        m.d.comb += [
+            field.eq(planned[name]) for name, field in
+            ((name, self.o.p[name]) for name in PlannedBeat(geometry).members if name != "there")]
+        there = Ring(lanes, 1 << len(end)).of(planned.position, end)["inside"]
+        m.d.comb += self.o.p.there.eq(there | (~truncated).replicate(lanes))
+        with m.If(truncated):
+            m.d.comb += self.o.p.kind.eq(BeatKind.TRUNCATED)
+        with m.If(truncated | (planned.kind == BeatKind.PADDING)):
+            m.d.comb += self.o.p.last.eq(1)
 
         m.d.comb += [
-            self.frontier.eq(here[store.lane_bits:]),
+            self.frontier.eq(planned.position[store.lane_bits:]),
             self.frontier_valid.eq(
-                counted_valid & ~dropping
-                & ((is_data & ~truncated) | (plan.kind == BeatKind.REFUSED))),
-            self.idle.eq(~split_valid & ~counted_valid),
+                planned_valid & ~dropping
+                & (((planned.kind == BeatKind.DATA) & ~truncated)
+                   | (planned.kind == BeatKind.REFUSED))),
+            self.idle.eq(~split_valid & ~counted_valid & ~planned_valid),
         ]
         return m

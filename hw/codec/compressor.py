@@ -13,14 +13,11 @@ from .compactor import Compactor
 from .framer import Framer, InputReport
 from .geometry import CodecGeometry
 from .mask_builder import MaskBuilder
-from .packer import OutputReport, Packer
+from .packer import Packer
 from .payloads import CodecSignature
 from .zero_mask import ZeroMask
 
 __all__ = ["Compressor"]
-
-#: Transfers between command and status at most.
-TRANSFERS = 16
 
 
 class Compressor(wiring.Component):
@@ -38,7 +35,7 @@ class Compressor(wiring.Component):
     a constant latency, from the first beat in to the last beat out, for any data whose density
     does not swing between the two limits within the transfer; transfers follow each other without
     a gap. From framer to packer nothing ever stalls: the framer takes a beat only when there is
-    room for it in the packer.
+    room for it, and for all that is under way, in the packer's store.
 
     Parameters
     ----------
@@ -65,22 +62,28 @@ class Compressor(wiring.Component):
         m = Module()
         geometry = self._geometry
 
-        # The queue holds what is under way from framer to packer, and a group besides.
-        depth = 1 << ceil_log2(geometry.ranks + geometry.group_beats + 6)
-        m.submodules.decoder = decoder = CommandDecoder(geometry, depth=TRANSFERS)
-        m.submodules.framer = framer = Framer(geometry)
+        # What was taken and not yet placed, at the most lines a beat can take; the last one stays
+        # free, so that a full store does not look empty. Besides there is room for what waits for
+        # the mask of its group, and for what comes until a line that is free has been filled.
+        unplaced = geometry.count_ranks + 5
+        reserve = unplaced * -(-(geometry.mask_lanes_max + geometry.lanes) // geometry.lanes) + 1
+        lines = 1 << ceil_log2(reserve + geometry.group_beats + max(geometry.ranks, 1) + 9)
+
+        m.submodules.decoder = decoder = CommandDecoder(geometry)
+        m.submodules.framer = framer = Framer(geometry, depth=geometry.transfers)
         m.submodules.zero_mask = zero_mask = ZeroMask(geometry)
-        m.submodules.mask_builder = mask_builder = MaskBuilder(geometry)
-        m.submodules.packer = packer = Packer(geometry, depth=depth, transfers=TRANSFERS)
-        m.submodules.compactor = compactor = Compactor(geometry, places=packer.places)
-        m.submodules.room = room = Credit(depth)
-        m.submodules.transfers = transfers = Credit(TRANSFERS)
-        m.submodules.inputs = inputs = Queue(InputReport, TRANSFERS)
-        m.submodules.outputs = outputs = Queue(OutputReport, TRANSFERS)
+        m.submodules.mask_builder = mask_builder = MaskBuilder(
+            geometry, delay=geometry.count_ranks + 1)
+        m.submodules.compactor = compactor = Compactor(geometry, places=lines * geometry.lanes)
+        m.submodules.packer = packer = Packer(geometry, lines=lines, transfers=geometry.transfers)
+        m.submodules.waiting = waiting = Credit(geometry.transfers)
+        m.submodules.transfers = transfers = Credit(geometry.transfers)
+        m.submodules.inputs = inputs = Queue(InputReport, geometry.transfers)
 
         connect(m, flipped(self.i), framer.i)
         connect(m, framer.o, zero_mask.i)
         connect(m, mask_builder.o, packer.masks)
+        connect(m, compactor.places, packer.places)
         connect(m, compactor.o, packer.beats)
         connect(m, packer.o, flipped(self.o))
         for stage in (compactor, mask_builder):
@@ -89,32 +92,38 @@ class Compressor(wiring.Component):
                 stage.i.payload.eq(zero_mask.o.payload),
             ]
 
-        accept = Signal()
+        held, room = Signal(range(lines)), Signal()
+        m.d.sync += [held.eq(compactor.line - packer.line), room.eq(held < lines - reserve)]
+
+        accept, given = Signal(), Signal()
         m.d.comb += [
             accept.eq(self.commands.valid & self.commands.ready),
             decoder.i.payload.eq(self.commands.payload),
-            decoder.i.valid.eq(self.commands.valid & transfers.available),
-            self.commands.ready.eq(decoder.i.ready & transfers.available),
-            transfers.take.eq(accept),
-            transfers.give.eq(self.statuses.valid & self.statuses.ready),
-            framer.enable.eq(room.available),
-            room.take.eq(framer.emits),
-            room.give.eq(packer.popped),
+            decoder.i.valid.eq(accept),
+            self.commands.ready.eq(waiting.available),
+            waiting.take.eq(accept),
+            waiting.give.eq(framer.begins),
+            framer.allowed.eq(transfers.available),
+            transfers.take.eq(framer.begins),
+            transfers.give.eq(given),
+            framer.enable.eq(room),
         ]
         connect(m, decoder.o, framer.commands)
 
         # One status out of two reports.
-        for queue, reports in ((inputs, framer.reports), (outputs, packer.reports)):
-            m.d.comb += [queue.i.valid.eq(reports.valid), queue.i.payload.eq(reports.payload)]
-            m.d.comb += queue.o.ready.eq(self.statuses.valid & self.statuses.ready)
         m.d.comb += [
-            self.statuses.valid.eq(inputs.o.valid & outputs.o.valid),
+            inputs.i.valid.eq(framer.reports.valid),
+            inputs.i.payload.eq(framer.reports.payload),
+            given.eq(self.statuses.valid & self.statuses.ready),
+            inputs.o.ready.eq(given),
+            packer.reports.ready.eq(given),
+            self.statuses.valid.eq(inputs.o.valid & packer.reports.valid),
             self.statuses.p.status.eq(inputs.o.p.status),
             self.statuses.p.error_code.eq(inputs.o.p.error_code),
             self.statuses.p.reserved.eq(0),
             self.statuses.p.bytes_in.eq(inputs.o.p.bytes_in),
-            self.statuses.p.bytes_out.eq(outputs.o.p.bytes_out),
-            self.statuses.p.nonzeros.eq(outputs.o.p.nonzeros),
+            self.statuses.p.bytes_out.eq(packer.reports.p.bytes_out),
+            self.statuses.p.nonzeros.eq(packer.reports.p.nonzeros),
             self.statuses.p.position.eq(inputs.o.p.position),
         ]
         return m

@@ -20,10 +20,8 @@ from .payloads import CodecSignature
 
 __all__ = ["Decompressor"]
 
-#: Transfers between command and status at most.
-TRANSFERS = 16
 #: Packets whose ends can be waiting. Those of transfers, and those in the store that came before
-#: their command, a line or more each: 16 and 32 at most.
+#: their command, a line or more each: 32 and 32 at most.
 PACKETS = 64
 #: Beats between planner and output at most.
 BEATS = 16
@@ -71,15 +69,15 @@ class Decompressor(wiring.Component):
         m = Module()
         geometry = self._geometry
 
-        m.submodules.decoder = decoder = CommandDecoder(geometry, depth=TRANSFERS)
+        m.submodules.decoder = decoder = CommandDecoder(geometry)
         m.submodules.intake = intake = Intake(geometry, packets=PACKETS)
-        m.submodules.walker = walker = MaskWalker(geometry)
+        m.submodules.walker = walker = MaskWalker(geometry, depth=geometry.transfers)
         m.submodules.planner = planner = BeatPlanner(geometry)
         m.submodules.expander = expander = Expander(geometry)
-        m.submodules.gate = gate = Gate(geometry, depth=BEATS, transfers=TRANSFERS)
+        m.submodules.gate = gate = Gate(geometry, depth=BEATS, transfers=geometry.transfers)
         m.submodules.room = room = Credit(BEATS)
-        m.submodules.transfers = transfers = Credit(TRANSFERS)
-        m.submodules.verdicts = verdicts = Queue(Verdict, TRANSFERS)
+        m.submodules.transfers = transfers = Credit(geometry.transfers)
+        m.submodules.verdicts = verdicts = Queue(Verdict, geometry.transfers)
 
         for name, reader, cells in (("mask_store", walker, walker.cells),
                                     ("data_store", expander, geometry.lanes)):
@@ -105,14 +103,14 @@ class Decompressor(wiring.Component):
         m.d.comb += [
             accept.eq(self.commands.valid & self.commands.ready),
             decoder.i.payload.eq(self.commands.payload),
-            decoder.i.valid.eq(self.commands.valid & transfers.available),
-            self.commands.ready.eq(decoder.i.ready & transfers.available),
+            decoder.i.valid.eq(accept),
+            self.commands.ready.eq(transfers.available),
             transfers.take.eq(accept),
             transfers.give.eq(self.statuses.valid & self.statuses.ready),
             walker.written.eq(intake.written),
             planner.written.eq(intake.written),
             planner.enable.eq(room.available),
-            room.take.eq(planner.emits),
+            room.take.eq(planner.o.valid),
             room.give.eq(gate.freed),
             verdicts.i.valid.eq(walker.verdicts.valid),
             verdicts.i.payload.eq(walker.verdicts.payload),

@@ -9,7 +9,9 @@ from amaranth.utils import exact_log2
 from .beat_planner import BeatKind, PlannedBeat
 from .geometry import CodecGeometry
 from .line_store import StoreShape
-from .network import ScatterNetwork, prefix_counts
+from .network import ScatterNetwork
+from .ring_store import Ring
+from .zero_check import StoredLanes, ZeroCheck, ZeroReport
 
 __all__ = ["ExpandedBeat", "Expander"]
 
@@ -23,30 +25,33 @@ class ExpandedBeat(data.StructLayout):
         ``lanes`` lanes of ``lane_bytes`` bytes.
     keep
         Lanes that come from the encoded stream; the network leaves the others unspecified.
-    nonzeros
-        Nonzero elements among those taken from the encoded stream.
-    stored_zero
-        One of those elements is zero.
-    zero_at
-        With ``stored_zero``: lanes of the beat's encoded data in front of the first such element.
-    taken, count, where, kind, head, tail, last, zvc, size
+    count, tail, last
         As in :class:`PlannedBeat`.
+    step
+        Bytes of the encoded stream: the mask in front of the beat, and its data.
+    kind
+        :class:`BeatKind`.
+    where
+        As in :class:`PlannedBeat`.
+    checked
+        As in :class:`PlannedBeat`.
+    zeros
+        What is among the elements.
     """
 
     def __init__(self, geometry):
         super().__init__({
             "data": data.ArrayLayout(8 * geometry.lane_bytes, geometry.lanes),
-            "beat": ExpandedBeat.side(geometry),
+            "beat": ExpandedBeat.side(geometry), "zeros": ZeroReport(geometry),
         })
 
     @staticmethod
     def side(geometry):
-        """Layout of all fields but ``data``, under the name ``beat``."""
+        """Layout of what goes through the network beside the data, under the name ``beat``."""
         lanes = geometry.lanes
         return data.StructLayout({
-            "keep": lanes, "nonzeros": range(lanes + 1), "stored_zero": 1, "zero_at": range(lanes),
-            "taken": range(lanes + 1), "count": range(lanes + 1), "where": range(16),
-            "kind": BeatKind, "head": 1, "tail": 1, "last": 1, "zvc": 1, "size": 2,
+            "keep": lanes, "count": range(lanes + 1), "step": range(16 + geometry.width + 1),
+            "where": range(16), "kind": BeatKind, "tail": 1, "last": 1, "checked": 1,
         })
 
 
@@ -80,62 +85,47 @@ class Expander(wiring.Component):
         geometry, lanes = self._geometry, self._geometry.lanes
 
         # Fetch: the lanes that hold the beat's data stand in the read data in a ring.
+        given = self.i.p
+        lane_bits = exact_log2(lanes)
+        first, mask_bytes = given.position[:lane_bits], Signal(range(16 + 1))
+        m.d.comb += mask_bytes.eq(Mux(
+            given.head,
+            geometry.by_size(given.size, geometry.mask_lanes) * geometry.lane_bytes, 0))
         fetched = Signal(data.StructLayout({
-            "data": self.read_data.shape(), "filled": lanes, "beat": PlannedBeat(geometry),
+            "data": self.read_data.shape(), "turns": given.turns.shape(),
+            "lanes": StoredLanes(geometry), "beat": ExpandedBeat.side(geometry),
         }), reset_less=True)
         fetched_valid = Signal()
-        m.d.comb += self.read_position.eq(self.i.p.position)
+        ring = Ring(lanes, 1 << len(given.position)).of(given.position, given.behind)
+        m.d.comb += self.read_position.eq(given.position)
         m.d.sync += [
             fetched_valid.eq(self.i.valid),
             fetched.data.eq(self.read_data),
-            fetched.filled.eq(Cat(Value.cast(lane).any() for lane in self.read_data)),
-            fetched.beat.eq(self.i.payload),
+            fetched.turns.eq(given.turns),
+            fetched.lanes.within.eq(ring["inside"]),
+            fetched.lanes.there.eq(given.there),
+            fetched.lanes.filled.eq(Cat(Value.cast(lane).any() for lane in self.read_data)),
+            fetched.lanes.first.eq(first),
+            fetched.lanes.mask_bytes.eq(mask_bytes),
+            fetched.lanes.size.eq(given.size),
+            fetched.beat.step.eq(mask_bytes + given.taken * geometry.lane_bytes),
         ]
+        for name in ("keep", "count", "where", "kind", "tail", "last", "checked"):
+            m.d.sync += fetched.beat[name].eq(given[name])
 
-        # Check. Elements stand at multiples of their size in the encoded stream.
-        beat = fetched.beat
-        first = beat.position[:exact_log2(lanes)]
-        within, filled, leading = Signal(lanes), Signal(lanes), Signal(lanes)
-        for lane in range(lanes):
-            m.d.comb += within[lane].eq((lane - first)[:exact_log2(lanes)] < beat.taken)
-        with m.Switch(beat.size):
-            for size in geometry.element_sizes:
-                span = geometry.lanes_per_element(size)
-                with m.Case(geometry.size_code(size)):
-                    for n in range(0, lanes, span):
-                        m.d.comb += filled[n].eq(fetched.filled[n:n + span].any())
-                        m.d.comb += leading[n].eq(1)
-        zeros, ahead = Signal(lanes), Signal(lanes)
-        m.d.comb += [
-            zeros.eq(within & leading & ~filled),
-            ahead.eq(Cat(lane >= first for lane in range(lanes))),
-        ]
-        found = Signal(lanes)
-        where = Signal(range(lanes))
-        m.d.comb += found.eq(Mux((zeros & ahead).any(), zeros & ahead, zeros))
-        for lane in reversed(range(lanes)):
-            with m.If(found[lane]):
-                m.d.comb += where.eq(lane)
-        nonzeros = prefix_counts(m, list(within & leading & filled), name="nonzeros")[-1]
-
+        m.submodules.check = check = ZeroCheck(geometry)
         m.submodules.network = network = ScatterNetwork(
             lanes=lanes, lane_bits=8 * geometry.lane_bytes, side=ExpandedBeat.side(geometry),
             ranks=geometry.ranks)
-        side = network.i.p.side
         m.d.comb += [
+            check.i.eq(fetched.lanes),
             network.i.valid.eq(fetched_valid),
             network.i.p.data.eq(fetched.data),
-            network.i.p.turns.eq(beat.turns),
-            side.stored_zero.eq(beat.zvc & zeros.any()),
-            side.zero_at.eq(where - first),
-            side.nonzeros.eq(nonzeros),
-        ]
-        for name in ("keep", "taken", "count", "where", "kind", "head", "tail", "last",
-                     "zvc", "size"):
-            m.d.comb += side[name].eq(beat[name])
-        m.d.comb += [
+            network.i.p.turns.eq(fetched.turns),
+            network.i.p.side.eq(fetched.beat),
             self.o.valid.eq(network.o.valid),
             self.o.p.data.eq(network.o.p.data),
             self.o.p.beat.eq(network.o.p.side),
+            self.o.p.zeros.eq(check.o),
         ]
         return m

@@ -4,7 +4,9 @@
 from amaranth import *
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
+from opencdma.hw.stream import Queue
 from opencdma.spec import ErrorCode, Status
 
 from .command import DecodedCommand
@@ -22,8 +24,10 @@ class RawBeat(data.StructLayout):
     ------
     data
         ``width`` bytes.
-    count
-        Bytes that belong to the transfer, whole elements from ``data[0]`` up.
+    filled
+        One bit per byte: it is not zero.
+    present
+        One bit per lane: it belongs to the transfer. Whole elements, from lane 0 up.
     zvc, size
         Of the transfer, as in :class:`DecodedCommand`.
     head
@@ -32,12 +36,15 @@ class RawBeat(data.StructLayout):
         The last beat of a group.
     last
         The last beat of the transfer.
+    empty
+        The only beat of a transfer without data.
     """
 
-    def __init__(self, width):
+    def __init__(self, geometry):
         super().__init__({
-            "data": data.ArrayLayout(8, width), "count": range(width + 1),
-            "zvc": 1, "size": 2, "head": 1, "tail": 1, "last": 1,
+            "data": data.ArrayLayout(8, geometry.width), "filled": geometry.width,
+            "present": geometry.lanes,
+            "zvc": 1, "size": 2, "head": 1, "tail": 1, "last": 1, "empty": 1,
         })
 
 
@@ -59,142 +66,182 @@ class Framer(wiring.Component):
     of a refused command is swallowed and gives one empty beat.
 
     Throughput is one beat per cycle, across packets too; latency is one cycle. ``i.ready`` does
-    not depend on ``i.valid``, and depends combinationally on ``enable``.
+    not depend on ``i.valid``, and depends combinationally on ``enable``. What a command means for
+    the beats is worked out while it waits.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+    depth : :class:`int`
+        Commands that can be waiting, a power of two.
 
     Members
     -------
-    commands : ``In(stream.Signature(DecodedCommand))``
-        One per packet.
+    commands : ``In(stream.Signature(DecodedCommand, always_ready=True))``
+        One per packet; at most ``depth`` more than have begun.
     i : ``In(stream.Signature(PacketBeat(width)))``
         Packets of raw data.
-    o : ``Out(stream.Signature(RawBeat(width), always_ready=True))``
+    o : ``Out(stream.Signature(RawBeat(geometry), always_ready=True))``
         Beats with their place in the transfer.
     reports : ``Out(stream.Signature(InputReport, always_ready=True))``
-        One per packet, two cycles after its last beat is taken.
+        One per packet, five cycles after its last beat is taken.
+    allowed : ``In(1)``
+        A packet may begin: there will be room for what is reported of it.
+    begins : ``Out(1)``
+        A packet begins.
     enable : ``In(1)``
         A beat may be taken: there is room for it behind ``o``.
-    emits : ``Out(1)``
-        A beat was taken that will come out of ``o`` in the next cycle.
     """
 
-    def __init__(self, geometry: CodecGeometry):
+    def __init__(self, geometry: CodecGeometry, *, depth: int):
         self._geometry = geometry
+        self._depth = depth
         super().__init__({
-            "commands": In(stream.Signature(DecodedCommand)),
+            "commands": In(stream.Signature(DecodedCommand, always_ready=True)),
             "i": In(stream.Signature(PacketBeat(geometry.width))),
-            "o": Out(stream.Signature(RawBeat(geometry.width), always_ready=True)),
+            "o": Out(stream.Signature(RawBeat(geometry), always_ready=True)),
             "reports": Out(stream.Signature(InputReport, always_ready=True)),
+            "allowed": In(1),
+            "begins": Out(1),
             "enable": In(1),
-            "emits": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        width, group_beats = self._geometry.width, self._geometry.group_beats
+        geometry = self._geometry
+        width, lanes, group_beats = geometry.width, geometry.lanes, geometry.group_beats
+        width_bits = exact_log2(width)
 
         class State(enum.Enum, shape=2):
             IDLE, DATA, EXCESS, REFUSED = range(4)
 
-        state     = Signal(State)
-        command   = Signal(DecodedCommand)
-        remaining = Signal(32) # bytes the transfer still lacks
-        in_group  = Signal(range(group_beats))
-
-        beat, taken = self.i.p, Signal()
-        m.d.comb += self.i.ready.eq(self.enable & (state != State.IDLE))
-        m.d.comb += taken.eq(self.i.valid & self.i.ready)
+        # A transfer as a number of full beats, and what its last beat has.
+        plan_layout = data.StructLayout({
+            "command": DecodedCommand, "full": 32 - width_bits, "partial": 1,
+            "final": 1,       # the next beat is the last
+            "present": lanes, # in the last beat
+        })
+        coming, coming_valid = Signal(plan_layout), Signal()
+        length = self.commands.p.raw_length
+        full, rest = length[width_bits:], length[:width_bits]
+        m.d.sync += [
+            coming_valid.eq(self.commands.valid),
+            coming.command.eq(self.commands.payload),
+            coming.full.eq(full),
+            coming.partial.eq(rest != 0),
+            coming.final.eq((full == 0) | ((full == 1) & (rest == 0))),
+        ]
+        for lane in range(lanes):
+            m.d.sync += coming.present[lane].eq(
+                (rest > lane * geometry.lane_bytes) | ((rest == 0) & (full != 0)))
+        m.submodules.plans = plans = Queue(plan_layout, self._depth)
+        plan, load = Signal(plan_layout), Signal()
+        m.d.comb += [
+            plans.i.valid.eq(coming_valid), plans.i.payload.eq(coming),
+            plans.o.ready.eq(load & self.allowed), self.begins.eq(plans.o.valid & plans.o.ready)]
 
         # The next command is taken over in the cycle that ends the packet before it.
-        load = Signal()
-        m.d.comb += load.eq((state == State.IDLE) | (taken & beat.last))
-        m.d.comb += self.commands.ready.eq(load)
-        with m.If(load):
-            m.d.sync += [
-                command.eq(self.commands.payload),
-                remaining.eq(self.commands.p.raw_length),
-                in_group.eq(0),
-                state.eq(State.IDLE),
-            ]
-            with m.If(self.commands.valid):
-                m.d.sync += state.eq(
-                    Mux(self.commands.p.status == Status.OK, State.DATA, State.REFUSED))
-
-        # How many bytes of this beat the transfer takes: as many as it lacks, or all there are.
-        wanted, short = Signal(range(width + 1)), Signal()
-        used = Signal(range(width + 1))
-        final = Signal() # the transfer ends with this beat
+        state    = Signal(State)
+        in_group = Signal(range(group_beats))
+        first    = Signal() # no beat of the transfer came before
+        command, beat, taken = plan.command, self.i.p, Signal()
         m.d.comb += [
-            wanted.eq(Mux(remaining >= width, width, remaining)),
-            short.eq(beat.count < wanted),
-            used.eq(wanted),
-            final.eq((remaining <= width) | beat.last),
+            self.i.ready.eq(self.enable & (state != State.IDLE)),
+            taken.eq(self.i.valid & self.i.ready),
+            load.eq((state == State.IDLE) | (taken & beat.last)),
         ]
-        with m.If(short):
-            with m.Switch(command.size):
-                for size in self._geometry.element_sizes:
-                    with m.Case(self._geometry.size_code(size)):
-                        m.d.comb += used.eq(beat.count & -size)
 
-        m.d.comb += self.emits.eq(
-            taken & ((state == State.DATA) | ((state == State.REFUSED) & beat.last)))
+        # The last beat of a packet may be shorter than the transfer wants it.
+        there = Signal(lanes)
+        with m.Switch(command.size):
+            for size in geometry.element_sizes:
+                with m.Case(geometry.size_code(size)):
+                    for lane in range(lanes):
+                        whole = (lane * geometry.lane_bytes // size + 1) * size
+                        m.d.comb += there[lane].eq(beat.count >= whole)
+
+        refused, final, emits = Signal(), Signal(), Signal()
+        present = Signal(lanes)
+        m.d.comb += [
+            refused.eq(state == State.REFUSED),
+            final.eq(plan.final | beat.last),
+            present.eq(
+                there & (plan.present | (~plan.final).replicate(lanes))
+                & (~refused).replicate(lanes)),
+            emits.eq(taken & ((state == State.DATA) | (refused & beat.last))),
+        ]
         m.d.sync += [
-            self.o.valid.eq(self.emits),
+            self.o.valid.eq(emits),
             self.o.p.data.eq(beat.data),
+            self.o.p.filled.eq(Cat(byte.any() for byte in beat.data)),
+            self.o.p.present.eq(present),
             self.o.p.zvc.eq(command.zvc),
             self.o.p.size.eq(command.size),
+            self.o.p.head.eq(command.zvc & (in_group == 0) & present[0]),
+            self.o.p.tail.eq(final | (in_group == group_beats - 1)),
+            self.o.p.last.eq(final),
+            self.o.p.empty.eq(first & ~present[0]),
         ]
         with m.If(taken & (state == State.DATA)):
             m.d.sync += [
-                self.o.p.count.eq(used),
-                self.o.p.head.eq(command.zvc & (in_group == 0) & (used != 0)),
-                self.o.p.tail.eq(final | (in_group == group_beats - 1)),
-                self.o.p.last.eq(final),
+                plan.full.eq(plan.full - 1),
+                plan.final.eq((plan.full == 1) | ((plan.full == 2) & ~plan.partial)),
+                in_group.eq(in_group + 1),
+                first.eq(0),
             ]
-            with m.If(~beat.last):
-                m.d.sync += remaining.eq(remaining - wanted)
-                m.d.sync += in_group.eq(in_group + 1)
-                with m.If(final):
-                    m.d.sync += state.eq(State.EXCESS)
-        with m.If(state == State.REFUSED):
-            m.d.sync += [
-                self.o.p.count.eq(0),
-                self.o.p.head.eq(0),
-                self.o.p.tail.eq(1),
-                self.o.p.last.eq(1),
-            ]
-        # The report: the length is added up in one cycle, and judged in the next.
-        ended = Signal(data.StructLayout({"command": DecodedCommand, "total": 32, "cut": 1}))
-        judge = Signal()
-        m.submodules.length = length = LengthCounter(width)
+            with m.If(plan.final):
+                m.d.sync += state.eq(State.EXCESS)
+        with m.If(load):
+            m.d.sync += [plan.eq(plans.o.payload), in_group.eq(0), first.eq(1)]
+            m.d.sync += state.eq(State.IDLE)
+            with m.If(plans.o.valid & self.allowed):
+                m.d.sync += state.eq(Mux(
+                    plans.o.p.command.status == Status.OK, State.DATA, State.REFUSED))
+
+        # The report: the length is added up, compared, and judged, each in a cycle of its own.
+        packet_layout = data.StructLayout({"command": DecodedCommand, "cut": 1})
+        taken_last, ended = Signal(packet_layout), Signal(packet_layout)
+        m.submodules.counter = counter = LengthCounter(width)
         m.d.comb += [
-            length.take.eq(taken),
-            length.count.eq(beat.count),
-            length.last.eq(beat.last),
+            counter.take.eq(taken), counter.count.eq(beat.count), counter.last.eq(beat.last),
         ]
         m.d.sync += [
-            ended.command.eq(command),
-            ended.total.eq(length.total),
-            ended.cut.eq(beat.cut),
-            judge.eq(taken & beat.last),
-            self.reports.valid.eq(judge),
-            self.reports.p.bytes_in.eq(ended.total),
-            self.reports.p.position.eq(0),
-            self.reports.p.status.eq(ended.command.status),
-            self.reports.p.error_code.eq(ended.command.error_code),
+            taken_last.command.eq(command), taken_last.cut.eq(beat.cut), ended.eq(taken_last)]
+
+        judged = Signal(data.StructLayout({
+            "command": DecodedCommand, "cut": 1, "total": 32, "short": 1,
+            "differs": 2}))
+        judge = Signal()
+        m.d.sync += [
+            judge.eq(counter.done),
+            judged.command.eq(ended.command),
+            judged.cut.eq(ended.cut),
+            judged.total.eq(counter.total),
+            judged.short.eq(counter.total < ended.command.raw_length),
+            judged.differs.eq(Cat( # each half: the last step is the next cycle's
+                counter.total.word_select(n, 16) != ended.command.raw_length.word_select(n, 16)
+                for n in range(2))),
         ]
-        with m.If(ended.command.status == Status.OK):
-            with m.If(ended.total != ended.command.raw_length):
+        m.d.sync += [
+            self.reports.valid.eq(judge),
+            self.reports.p.bytes_in.eq(judged.total),
+            self.reports.p.position.eq(0),
+            self.reports.p.status.eq(judged.command.status),
+            self.reports.p.error_code.eq(judged.command.error_code),
+        ]
+        with m.If(judged.command.status == Status.OK):
+            with m.If(judged.differs.any()):
                 m.d.sync += [
                     self.reports.p.status.eq(Status.DATA_ERROR),
                     self.reports.p.error_code.eq(ErrorCode.LENGTH_MISMATCH),
-                    self.reports.p.position.eq(Mux(
-                        ended.total < ended.command.raw_length,
-                        ended.total, ended.command.raw_length)),
+                    self.reports.p.position.eq(
+                        Mux(judged.short, judged.total, judged.command.raw_length)),
                 ]
-            with m.Elif(ended.cut):
+            with m.Elif(judged.cut):
                 m.d.sync += [
                     self.reports.p.status.eq(Status.DATA_ERROR),
                     self.reports.p.error_code.eq(ErrorCode.FRAMING),
-                    self.reports.p.position.eq(ended.total),
+                    self.reports.p.position.eq(judged.total),
                 ]
         return m

@@ -24,9 +24,9 @@ class DecodeReport(data.Struct):
     error_code
         The first error in the data, up to where decoding ended.
     position
-        Its position; not set for truncated data, whose error is at the end of the packet.
+        Its position; unspecified for truncated data, whose error is at the end of the packet.
     consumed
-        Encoded bytes of the transfer; not set after an error.
+        Encoded bytes of the transfer; unspecified after an error.
     bytes_out, nonzeros
         Of the groups in front of the error.
     """
@@ -64,7 +64,7 @@ class Gate(wiring.Component):
     reports : ``Out(stream.Signature(DecodeReport))``
         One per transfer, after its last beat has been taken.
     freed : ``Out(2)``
-        Beats that went out or were dropped in this cycle.
+        Beats that went out or were dropped in the cycle before.
     """
 
     def __init__(self, geometry: CodecGeometry, *, depth: int, transfers: int):
@@ -85,40 +85,32 @@ class Gate(wiring.Component):
         # Running totals: to the beat, and to the last whole group.
         consumed, bytes_out, nonzeros = Signal(32), Signal(32), Signal(32)
         valid_bytes, valid_nonzeros = Signal(32), Signal(32)
-        mask_bytes = Signal(range(16 + 1))
-        m.d.comb += mask_bytes.eq(Mux(
-            beat.head,
-            geometry.by_size(beat.size, geometry.mask_lanes) * geometry.lane_bytes, 0))
-        data_at, next_consumed = Signal(32), Signal(32)
-        next_bytes, next_nonzeros = Signal(32), Signal(32)
+        next_consumed, next_bytes, next_nonzeros = Signal(32), Signal(32), Signal(32)
+        zeros, stored_zero = self.i.p.zeros, Signal()
         m.d.comb += [
-            data_at.eq(consumed + mask_bytes),
-            next_consumed.eq(data_at + beat.taken * geometry.lane_bytes),
+            next_consumed.eq(consumed + beat.step),
             next_bytes.eq(bytes_out + beat.count * geometry.lane_bytes),
-            next_nonzeros.eq(nonzeros + beat.nonzeros),
+            next_nonzeros.eq(nonzeros + zeros.nonzeros),
+            stored_zero.eq(beat.checked & zeros.stored_zero),
         ]
 
-        # The first error of the transfer, before this beat or in it.
-        failed, failure = Signal(), Signal(DecodeReport)
+        # The first error of the transfer, before this beat or in it; or what there is of it.
+        failed, report = Signal(), Signal(DecodeReport)
         fails, found = Signal(), Signal(DecodeReport)
-        m.d.comb += fails.eq(1)
-        with m.If(beat.stored_zero):
-            m.d.comb += found.error_code.eq(ErrorCode.NON_CANONICAL)
-            m.d.comb += found.position.eq(data_at + beat.zero_at * geometry.lane_bytes)
-        with m.Elif(beat.kind == BeatKind.PADDING):
-            m.d.comb += found.error_code.eq(ErrorCode.PADDING)
-            m.d.comb += found.position.eq(consumed + beat.where)
-        with m.Elif(beat.kind == BeatKind.TRUNCATED):
-            m.d.comb += found.error_code.eq(ErrorCode.TRUNCATED)
-        with m.Elif(beat.kind == BeatKind.REFUSED):
-            m.d.comb += found.error_code.eq(ErrorCode.NONE)
-        with m.Else():
-            m.d.comb += fails.eq(0)
-            m.d.comb += found.consumed.eq(next_consumed)
-        m.d.comb += [ # of use when the beat fails, or is the last
+        m.d.comb += [
+            fails.eq(stored_zero | (beat.kind != BeatKind.DATA)),
+            found.position.eq(consumed + Mux(stored_zero, zeros.offset, beat.where)),
+            found.consumed.eq(next_consumed),
+            # Of use when the beat fails, or is the last.
             found.bytes_out.eq(Mux(fails, valid_bytes, next_bytes)),
             found.nonzeros.eq(Mux(fails, valid_nonzeros, next_nonzeros)),
         ]
+        with m.If(stored_zero):
+            m.d.comb += found.error_code.eq(ErrorCode.NON_CANONICAL)
+        with m.Elif(beat.kind == BeatKind.PADDING):
+            m.d.comb += found.error_code.eq(ErrorCode.PADDING)
+        with m.Elif(beat.kind == BeatKind.TRUNCATED):
+            m.d.comb += found.error_code.eq(ErrorCode.TRUNCATED)
 
         with m.If(self.i.valid):
             m.d.sync += [
@@ -127,7 +119,7 @@ class Gate(wiring.Component):
             with m.If(beat.tail):
                 m.d.sync += [valid_bytes.eq(next_bytes), valid_nonzeros.eq(next_nonzeros)]
             with m.If(~failed):
-                m.d.sync += [failed.eq(fails), failure.eq(found)]
+                m.d.sync += [failed.eq(fails), report.eq(found)]
             with m.If(beat.last):
                 m.d.sync += [
                     failed.eq(0), consumed.eq(0), bytes_out.eq(0), nonzeros.eq(0),
@@ -147,20 +139,26 @@ class Gate(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
         taken = Signal()
         m.d.comb += taken.eq(self.o.valid & self.o.ready)
-        m.d.comb += self.freed.eq(taken + (self.i.valid & failed))
+        m.d.sync += self.freed.eq(taken + (self.i.valid & failed))
 
         # A report waits until its packet is out: one that failed is out before it is over.
         m.submodules.reports = reports = Queue(DecodeReport, self._transfers)
-        out = Signal(range(self._transfers + 1))
-        sent, gone = Signal(), Signal()
-        m.d.comb += [
+        ended, gone, sent = Signal(), Signal(range(self._transfers + 1)), Signal()
+        m.d.sync += [
+            ended.eq(self.i.valid & beat.last),
             sent.eq(taken & self.o.p.last),
-            gone.eq(self.reports.valid & self.reports.ready),
-            reports.i.valid.eq(self.i.valid & beat.last),
-            reports.i.payload.eq(Mux(failed, failure, found)),
-            self.reports.valid.eq(reports.o.valid & (out != 0)),
-            self.reports.payload.eq(reports.o.payload),
-            reports.o.ready.eq(gone),
         ]
-        m.d.sync += out.eq(out + sent - gone)
+        given, is_gone = Signal(), Signal()
+        m.d.sync += [
+            gone.eq(gone + sent - given),
+            is_gone.eq(sent | (gone > 1) | ((gone == 1) & ~given)),
+        ]
+        m.d.comb += [
+            given.eq(self.reports.valid & self.reports.ready),
+            reports.i.valid.eq(ended),
+            reports.i.payload.eq(report),
+            self.reports.valid.eq(reports.o.valid & is_gone),
+            self.reports.payload.eq(reports.o.payload),
+            reports.o.ready.eq(given),
+        ]
         return m

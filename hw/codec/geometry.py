@@ -2,7 +2,7 @@
 """Sizes that follow from the build parameters of a codec."""
 
 from amaranth import *
-from amaranth.utils import exact_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from opencdma.spec import GROUP_BYTES
 
@@ -23,7 +23,7 @@ class CodecGeometry:
         Bytes per element that transfers may choose from: any of 1, 2 and 4.
     ranks : :class:`int` or ``None``
         Register ranks in each of the log-depth networks, 0 to :attr:`levels`; by default one
-        behind every other level.
+        behind every level, as far as the latency that is promised leaves room for them.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class CodecGeometry:
         self._width = width
         self._element_sizes = sizes
         if ranks is None:
-            ranks = (self.levels + 1) // 2
+            ranks = max(1, min(self.levels, self._promised_latency - 8 - self.count_ranks))
         if not isinstance(ranks, int):
             raise TypeError(f"Number of register ranks must be an integer, not {ranks!r}")
         if not 0 <= ranks <= self.levels:
@@ -85,6 +85,21 @@ class CodecGeometry:
     def levels(self):
         """Levels of two-way switches in a network over all lanes."""
         return exact_log2(self.lanes)
+
+    @property
+    def count_ranks(self):
+        """Register ranks where lanes are counted: one for every two levels of additions."""
+        return -(-self.levels // 2)
+
+    @property
+    def transfers(self):
+        """Transfers that can be under way in each direction: as many as its latency hides."""
+        return 1 << ceil_log2(self.ranks + self.count_ranks + 12)
+
+    @property
+    def _promised_latency(self):
+        # Of a compressor, in cycles: docs/codec.md. Eight of them are neither counting nor network.
+        return (8 if self._element_sizes == (4,) else 14) + self.group_beats
 
     @property
     def group_beats(self):

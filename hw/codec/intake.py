@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import Credit, Queue
 
 from .geometry import CodecGeometry
 from .length_counter import LengthCounter
@@ -92,11 +92,15 @@ class Intake(wiring.Component):
         lengths = Queue(PacketLength, self._packets)
         m.submodules.ahead, m.submodules.behind, m.submodules.lengths = ahead, behind, lengths
 
-        # The two ends are taken out of their queues before the length is: its queue is the
-        # fullest of the three, and room there is room everywhere.
-        held = (self.written - self.released)[:len(self.written)]
+        # The two ends are taken out of their queues before the length is: what its queue has room
+        # for, with what is still being added up, all of them have.
+        m.submodules.room = room = Credit(self._packets)
+        # Room for two lines, of which one may be taken while this is being found out.
+        held, free = Signal.like(self.written), Signal(init=1)
+        m.d.comb += held.eq(self.written - self.released)
+        m.d.sync += free.eq(held < self._store.depth - 1)
         m.d.comb += [
-            self.i.ready.eq((held < self._store.depth) & lengths.i.ready),
+            self.i.ready.eq(free & room.available),
             taken.eq(self.i.valid & self.i.ready),
             self.write_en.eq(taken),
             self.write_line.eq(self.written),
@@ -105,14 +109,18 @@ class Intake(wiring.Component):
         with m.If(taken):
             m.d.sync += self.written.eq(self.written + 1)
         m.submodules.length = length = LengthCounter(self._geometry.width)
+        cut, ended_cut = Signal(), Signal()
         m.d.comb += [
             length.take.eq(taken),
             length.count.eq(beat.count),
             length.last.eq(beat.last),
             lengths.i.p.bytes_in.eq(length.total),
-            lengths.i.p.cut.eq(beat.cut),
-            lengths.i.valid.eq(taken & beat.last),
+            lengths.i.p.cut.eq(ended_cut),
+            lengths.i.valid.eq(length.done),
+            room.take.eq(taken & beat.last),
+            room.give.eq(self.lengths.valid & self.lengths.ready),
         ]
+        m.d.sync += [cut.eq(beat.cut), ended_cut.eq(cut)]
         for queue, out in ((ahead, self.ends_ahead), (behind, self.ends)):
             m.d.comb += [
                 queue.i.p.line.eq(self.written),

@@ -29,21 +29,33 @@ class LengthCounter(wiring.Component):
         Its bytes.
     last : ``In(1)``
         It is the last of its packet.
+    done : ``Out(1)``
+        The last beat was taken two cycles ago.
     total : ``Out(bits)``
-        Bytes of the packet up to and with this beat; combinational in ``count``.
+        With ``done``: bytes of the packet.
     """
 
     def __init__(self, width: int, *, bits: int = 32):
         super().__init__({
-            "take": In(1), "count": In(range(width + 1)), "last": In(1), "total": Out(bits),
+            "take": In(1), "count": In(range(width + 1)), "last": In(1),
+            "done": Out(1), "total": Out(bits),
         })
 
     def elaborate(self, platform):
         m = Module()
-        before = Signal.like(self.total)
-        after = Signal(len(before) + 1)
+        before, after = Signal.like(self.total), Signal(len(self.total) + 1)
+        over, packet, packet_over = Signal(), Signal.like(self.total), Signal()
         m.d.comb += after.eq(before + self.count)
-        m.d.comb += self.total.eq(after[:-1] | after[-1].replicate(len(before)))
         with m.If(self.take):
-            m.d.sync += before.eq(Mux(self.last, 0, self.total))
+            m.d.sync += [before.eq(after[:-1]), over.eq(over | after[-1])]
+            with m.If(self.last):
+                m.d.sync += [before.eq(0), over.eq(0)]
+        ended = Signal()
+        m.d.sync += [
+            ended.eq(self.take & self.last),
+            packet.eq(after[:-1]),
+            packet_over.eq(over | after[-1]),
+            self.done.eq(ended),
+            self.total.eq(packet | packet_over.replicate(len(packet))),
+        ]
         return m

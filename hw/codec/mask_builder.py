@@ -15,14 +15,21 @@ class GroupMask(data.StructLayout):
     """The mask of a group as it stands in the stream, bit 0 of its first byte first."""
 
     def __init__(self, geometry):
-        super().__init__({"bits": geometry.mask_bits, "size": 2})
+        super().__init__({"bits": geometry.mask_bits})
 
 
 class MaskBuilder(wiring.Component):
     """Gathers the mask of a group from its beats.
 
-    Takes one beat per cycle; the mask comes one cycle after the last beat of its group. Stored
-    transfers have no masks.
+    Takes one beat per cycle; the mask comes ``delay + 1`` cycles after the last beat of its group.
+    Stored transfers have no masks.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+    delay : :class:`int`
+        Cycles that beats are held back, so that masks come when their places are known.
 
     Members
     -------
@@ -32,8 +39,9 @@ class MaskBuilder(wiring.Component):
         One mask per group.
     """
 
-    def __init__(self, geometry: CodecGeometry):
+    def __init__(self, geometry: CodecGeometry, *, delay: int = 0):
         self._geometry = geometry
+        self._delay = delay
         super().__init__({
             "i": In(stream.Signature(MaskedBeat(geometry), always_ready=True)),
             "o": Out(stream.Signature(GroupMask(geometry), always_ready=True)),
@@ -46,24 +54,32 @@ class MaskBuilder(wiring.Component):
         slot    = Signal(range(geometry.group_beats))
         started = Signal() # the group has a mask, and beats of it came before
 
-        with m.If(~self.i.p.head):
+        beat = Signal(data.StructLayout(
+            {"valid": 1, "nonzero": geometry.lanes, "size": 2, "head": 1, "tail": 1}))
+        m.d.comb += beat.valid.eq(self.i.valid)
+        m.d.comb += [beat[name].eq(self.i.p[name]) for name in ("nonzero", "size", "head", "tail")]
+        for n in range(self._delay):
+            held = Signal.like(beat, name=f"held{n}")
+            m.d.sync += held.eq(beat)
+            beat = held
+
+        with m.If(~beat.head):
             m.d.comb += grown.eq(self.o.p.bits)
-        with m.Switch(self.i.p.size):
+        with m.Switch(beat.size):
             for size in geometry.element_sizes:
                 step = geometry.width // size
                 with m.Case(geometry.size_code(size)):
                     with m.Switch(slot):
                         for n in range(geometry.group_beats):
                             with m.Case(n):
-                                m.d.comb += grown[n * step:(n + 1) * step].eq(self.i.p.nonzero)
+                                m.d.comb += grown[n * step:(n + 1) * step].eq(beat.nonzero)
 
         m.d.sync += self.o.valid.eq(0)
-        with m.If(self.i.valid & (self.i.p.head | started)):
+        with m.If(beat.valid & (beat.head | started)):
             m.d.sync += [
                 self.o.p.bits.eq(grown),
-                self.o.p.size.eq(self.i.p.size),
-                self.o.valid.eq(self.i.p.tail),
-                started.eq(~self.i.p.tail),
-                slot.eq(Mux(self.i.p.tail, 0, slot + 1)),
+                self.o.valid.eq(beat.tail),
+                started.eq(~beat.tail),
+                slot.eq(Mux(beat.tail, 0, slot + 1)),
             ]
         return m

@@ -29,6 +29,10 @@ class GroupEntry(data.StructLayout):
         Where its data begin.
     count
         Its raw lanes; zero only in the single group of an empty or refused transfer.
+    beats
+        Its raw beats less one; none in a refused or truncated group.
+    rest
+        Raw lanes in the last of them.
     zvc, size
         Of the transfer, as in :class:`DecodedCommand`.
     last
@@ -42,7 +46,8 @@ class GroupEntry(data.StructLayout):
     def __init__(self, geometry):
         super().__init__({
             "mask": geometry.mask_bits, "position": StoreShape(geometry).position,
-            "count": range(geometry.group_lanes + 1), "zvc": 1, "size": 2,
+            "count": range(geometry.group_lanes + 1), "beats": range(geometry.group_beats),
+            "rest": range(geometry.lanes + 1), "zvc": 1, "size": 2,
             "last": 1, "refused": 1, "truncated": 1,
         })
 
@@ -61,15 +66,24 @@ class MaskWalker(wiring.Component):
     The critical loop of the decompressor is here: where the next mask begins depends on the ones
     in this one. A group lasts ``128 / W`` beats and the loop may take as many cycles; it takes
     four where it can (read, turn, count, add) and two (read and turn, count and add) for 64-byte
-    beats. The last group of a transfer leaves the loop: the next transfer begins behind the end
-    of the packet, so that short transfers can follow each other cycle by cycle.
+    beats. Whether the mask had arrived is known a cycle after it was read; if it had not, it is
+    read again. A transfer whose packet has ended needs no such proof, and its last group leaves the
+    loop: the next transfer begins behind the end of the packet, so that short transfers can follow
+    each other cycle by cycle.
+
+    Parameters
+    ----------
+    geometry : :class:`CodecGeometry`
+        Build parameters.
+    depth : :class:`int`
+        Commands that can be waiting, a power of two.
 
     Members
     -------
-    commands : ``In(stream.Signature(DecodedCommand))``
-        One per packet.
+    commands : ``In(stream.Signature(DecodedCommand, always_ready=True))``
+        One per packet, at most ``depth`` more than there have been last groups.
     verdicts : ``Out(stream.Signature(Verdict, always_ready=True))``
-        One per command, as it is taken.
+        One per command, as it comes.
     ends : ``In(stream.Signature(PacketEnd(geometry)))``
         The end of every packet.
     written : ``In``
@@ -84,11 +98,12 @@ class MaskWalker(wiring.Component):
         No group is on its way to ``o`` or waiting there.
     """
 
-    def __init__(self, geometry: CodecGeometry):
+    def __init__(self, geometry: CodecGeometry, *, depth: int):
         self._geometry = geometry
+        self._depth = depth
         self._store = store = StoreShape(geometry)
         super().__init__({
-            "commands": In(stream.Signature(DecodedCommand)),
+            "commands": In(stream.Signature(DecodedCommand, always_ready=True)),
             "verdicts": Out(stream.Signature(Verdict, always_ready=True)),
             "ends": In(stream.Signature(PacketEnd(geometry))),
             "written": In(store.line),
@@ -113,151 +128,229 @@ class MaskWalker(wiring.Component):
         class State(enum.Enum, shape=2):
             IDLE, WALK, DRAIN = range(3)
 
-        state     = Signal(State)
-        command   = Signal(DecodedCommand)
-        remaining = Signal(32) # raw bytes from this group on
-        position  = Signal(store.position) # of the mask of this group
-        known     = Signal() # `position` is that of the next group already
+        # A transfer as a number of groups, and what they need to be there: their masks, or in a
+        # stored transfer their first lane.
+        plan, begins = Signal(self._plan_layout()), Signal()
+        commands = self._plans(m)
 
         # Where the packet ends, once it has: in lanes, and in bytes for masks that end amid a lane.
-        end = self.ends.p
-        end_position = Signal.like(position)
-        end_byte = Signal(len(position) + exact_log2(geometry.lane_bytes))
-        m.d.comb += [
-            end_position.eq(store.end_position(end)),
-            end_byte.eq(end.line * geometry.width + end.count),
-        ]
-
-        # What the group needs to be there: its mask, or in a stored transfer its first lane.
-        refused, mask_lanes = Signal(), Signal(range(geometry.mask_lanes_max + 1))
-        needs = Signal.like(mask_lanes)
-        m.d.comb += refused.eq(command.status != Status.OK)
-        empty = Signal()
-        m.d.comb += [
-            empty.eq(refused | (remaining == 0)),
-            mask_lanes.eq(Mux(
-                command.zvc & ~empty, geometry.by_size(command.size, geometry.mask_lanes), 0)),
-            needs.eq(Mux(empty, 0, Mux(command.zvc, mask_lanes, 1))),
-        ]
-        behind = Signal.like(position)
-        m.d.comb += behind.eq(position + needs)
-
-        arrived, truncated, final = Signal(), Signal(), Signal()
-        last_needed = (behind - 1)[:len(position)]
-        m.d.comb += [
-            arrived.eq(store.is_before(last_needed[store.lane_bits:], self.written)),
-            truncated.eq(~empty & self.ends.valid & store.is_before(end_position, behind)),
-            final.eq((remaining <= GROUP_BYTES) | truncated | refused),
-        ]
-
-        m.submodules.room = room = Credit(8)
-        issue = Signal()
-        m.d.comb += issue.eq(
-            (state == State.WALK) & known & room.available & (self.ends.valid | empty | arrived))
-
-        # Where the transfer after this one begins is known when this packet has ended.
-        finish = Signal()
-        m.d.comb += [
-            finish.eq(self.ends.valid & ((issue & final) | (state == State.DRAIN))),
-            self.ends.ready.eq(finish),
-            self.commands.ready.eq(finish | (state == State.IDLE)),
-            self.verdicts.valid.eq(self.commands.valid & self.commands.ready),
-            self.verdicts.p.status.eq(self.commands.p.status),
-            self.verdicts.p.error_code.eq(self.commands.p.error_code),
-            self.verdicts.p.zvc.eq(self.commands.p.zvc),
-        ]
-        with m.If(issue):
-            m.d.sync += remaining.eq(remaining - GROUP_BYTES)
-            m.d.sync += known.eq(0)
-            with m.If(final):
-                m.d.sync += state.eq(State.DRAIN)
-        with m.If(state == State.DRAIN):
-            # No mask is to come: every line that is there belongs to this packet.
-            m.d.sync += position.eq(Cat(C(0, store.lane_bits), self.written))
-        with m.If(finish):
-            m.d.sync += position.eq(Cat(C(0, store.lane_bits), end.line + 1))
-            m.d.sync += state.eq(State.IDLE)
-        with m.If(self.verdicts.valid):
+        # What is written is looked at as late as that.
+        end_valid, end_taken, written = Signal(), Signal(), Signal(store.line)
+        end = Signal(data.StructLayout({
+            "position": store.position, "next_line": store.line,
+            "byte": range(geometry.width * len(store.line)),
+        }))
+        m.d.sync += written.eq(self.written)
+        m.d.comb += self.ends.ready.eq(~end_valid | end_taken)
+        with m.If(self.ends.ready):
             m.d.sync += [
-                command.eq(self.commands.payload),
-                remaining.eq(self.commands.p.raw_length),
-                known.eq(1),
-                state.eq(State.WALK),
+                end_valid.eq(self.ends.valid),
+                end.position.eq(store.end_position(self.ends.p)),
+                end.byte.eq(self.ends.p.line * geometry.width + self.ends.p.count),
+                end.next_line.eq(self.ends.p.line + 1),
             ]
 
-        # Read, and turn the first lane of the mask to the front.
-        m.d.comb += self.read_position.eq(position)
-        present = Signal(range(16 + 1)) # mask bytes that arrived
-        left = Signal(len(end_byte))
-        m.d.comb += left.eq(end_byte - position * geometry.lane_bytes)
-        m.d.comb += present.eq(
-            Mux(~truncated, 16, Mux(left[-1], 0, Mux(left > 16, 16, left))))
+        # The mask of this group, its data, what it needs; and the same for a next group that
+        # would begin with the data.
+        state = Signal(State)
+        position, data_at, behind = (Signal(store.position) for _ in range(3))
+        next_data, next_behind = Signal(store.position), Signal(store.position)
+        standing = Signal() # the group has been found, and not gone on its way
+        m.d.sync += [next_data.eq(data_at + plan.mask_lanes), next_behind.eq(data_at + plan.needs)]
 
-        read = Signal(data.StructLayout({
-            "cells": self.read_data.shape(), "turn": range(self.cells), "present": range(16 + 1),
-            "entry": GroupEntry(geometry),
-        }))
-        read_valid = Signal()
-        request = Signal.like(read)
+        m.submodules.room = room = Credit(8)
+        trying, sure, early, late = Signal(), Signal(), Signal(), Signal()
+        finish, gone = Signal(), Signal()
         m.d.comb += [
-            request.cells.eq(self.read_data),
-            request.turn.eq(position),
-            request.present.eq(present),
-            request.entry.mask.eq(0), # filled in when it has been turned
-            request.entry.position.eq(position + mask_lanes),
-            request.entry.count.eq(Mux(
-                refused, 0, Mux(
-                    remaining >= GROUP_BYTES, geometry.group_lanes,
-                    remaining[exact_log2(geometry.lane_bytes):]))),
-            request.entry.zvc.eq(command.zvc),
-            request.entry.size.eq(command.size),
-            request.entry.last.eq(final),
-            request.entry.refused.eq(refused),
-            request.entry.truncated.eq(truncated),
+            trying.eq((state == State.WALK) & standing & room.available & ~late),
+            sure.eq(end_valid | plan.empty),
+            early.eq(trying & sure),
+            gone.eq(early | late),
+            finish.eq(end_valid & ((early & plan.final) | (state == State.DRAIN))),
+            end_taken.eq(finish),
+            commands.ready.eq(finish | (state == State.IDLE)),
+            begins.eq(commands.valid & commands.ready),
         ]
-        if four_cycles:
-            m.d.sync += [read.eq(request), read_valid.eq(issue)]
-        else:
-            m.d.comb += [read.eq(request), read_valid.eq(issue)]
 
-        level = rotate(m, read.cells, read.turn, -1, name="turned")
+        # Read. The mask begins in the cell where its position says.
+        read = Signal(data.StructLayout({
+            "left": 5, "none_left": 1, # bytes of the mask that arrived, if it is cut
+            "tentative": 1, "arrived": 1, "truncated": 1, "entry": GroupEntry(geometry),
+        }))
+        read_valid, beyond, left = Signal(), Signal(), Signal(len(end.byte))
+        m.d.comb += self.read_position.eq(position)
+        m.d.comb += left.eq(end.byte - position * geometry.lane_bytes)
+        cells, turn = self.read_data, position[:exact_log2(self.cells)]
+        if four_cycles:
+            held_cells, held_turn = Signal.like(cells), Signal.like(turn)
+            m.d.sync += [held_cells.eq(cells), held_turn.eq(turn)]
+            cells, turn = held_cells, held_turn
+        read_mask = Signal(geometry.mask_bits)
+        domain = m.d.comb if four_cycles else m.d.sync
+        domain += read_mask.eq(Value.cast(rotate(m, cells, turn, -1, name="turned")))
+        m.d.sync += [
+            read_valid.eq(trying),
+            read.tentative.eq(~sure),
+            read.arrived.eq(~store.is_before(Cat(C(0, store.lane_bits), written), behind)),
+            read.truncated.eq(~plan.empty & beyond),
+            read.left.eq(left),
+            read.none_left.eq(left[-1]),
+            read.entry.position.eq(data_at),
+            read.entry.count.eq(Mux(plan.final, plan.count, geometry.group_lanes)),
+            read.entry.beats.eq(Mux(plan.final, plan.beats, geometry.group_beats - 1)),
+            read.entry.rest.eq(Mux(plan.final, plan.rest, geometry.lanes)),
+            read.entry.zvc.eq(plan.zvc),
+            read.entry.size.eq(plan.size),
+            read.entry.last.eq(plan.final),
+            read.entry.refused.eq(plan.refused),
+        ]
+        m.d.comb += late.eq(read_valid & read.tentative & read.arrived)
+
         mask = Signal(geometry.mask_bits)
         for n in range(geometry.mask_bits // 8):
-            m.d.comb += mask[8 * n:8 * n + 8].eq(
-                Mux(read.present > n, Value.cast(level)[8 * n:8 * n + 8], 0))
-
+            here = ~read.truncated | (~read.none_left & (read.left > n))
+            m.d.comb += mask[8 * n:8 * n + 8].eq(Mux(here, read_mask[8 * n:8 * n + 8], 0))
+        found = Signal()
         m.submodules.queue = queue = Queue(GroupEntry(geometry), 8)
         m.d.comb += [
-            queue.i.valid.eq(read_valid),
+            found.eq(read_valid & (~read.tentative | read.arrived)),
+            queue.i.valid.eq(found),
             queue.i.payload.eq(read.entry),
             queue.i.p.mask.eq(mask),
-            room.take.eq(issue),
+            queue.i.p.truncated.eq(read.truncated),
+            queue.i.p.last.eq(read.entry.last | read.truncated),
+            room.take.eq(gone),
             room.give.eq(self.o.valid & self.o.ready),
             self.idle.eq(room.idle),
         ]
+        with m.If(read.truncated):
+            m.d.comb += queue.i.p.beats.eq(0)
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
         # Count and add: the loop closes, unless the group was the last one.
-        counted_mask, step_valid = Signal(geometry.mask_bits), Signal()
-        m.d.sync += [counted_mask.eq(mask), step_valid.eq(read_valid & ~read.entry.last)]
-        ones = Signal(range(geometry.group_lanes + 1)) # kept lanes of the group
-        counts = prefix_counts(m, list(counted_mask), name="ones")
-        m.d.comb += ones.eq(Mux(
-            command.zvc,
-            geometry.by_size(command.size, lambda size: (
-                counts[GROUP_BYTES // size - 1] * geometry.lanes_per_element(size))),
-            geometry.group_lanes))
+        counted_mask, step_valid = mask, Signal()
+        step = found & ~queue.i.p.last
         if four_cycles:
-            held_ones, add_valid = Signal.like(ones), Signal()
-            m.d.sync += [held_ones.eq(ones), add_valid.eq(step_valid)]
+            counted_mask = Signal.like(mask)
+            m.d.sync += [counted_mask.eq(mask), step_valid.eq(step)]
         else:
-            held_ones, add_valid = ones, step_valid
-        with m.If(add_valid):
-            m.d.sync += position.eq(position + mask_lanes + held_ones)
-            m.d.sync += known.eq(1)
+            m.d.comb += step_valid.eq(step)
+        # Kept lanes of the group: of each half of the mask, so that the last sum is the addition's.
+        halves = [Signal(range(geometry.group_lanes // 2 + 1), name=f"half{n}") for n in range(2)]
+        for n, half in enumerate(halves):
+            def kept(size, n=n):
+                bits = GROUP_BYTES // size // 2
+                part = list(counted_mask[n * bits:(n + 1) * bits])
+                counts = prefix_counts(m, part, name=f"ones{n}_{size}")
+                return counts[-1] * geometry.lanes_per_element(size)
 
-        m.d.comb += [
+            m.d.comb += half.eq(Mux(
+                plan.zvc, geometry.by_size(plan.size, kept), geometry.group_lanes // 2))
+        add_valid = step_valid
+        if four_cycles:
+            add_valid = Signal()
+            m.d.sync += add_valid.eq(step_valid)
+            counted, halves = halves, [Signal.like(half) for half in halves]
+            m.d.sync += [held.eq(half) for held, half in zip(halves, counted, strict=True)]
+        with m.If(gone):
+            m.d.sync += [
+                standing.eq(0),
+                plan.whole.eq(plan.whole - 1),
+                plan.final.eq((plan.whole == 1) | ((plan.whole == 2) & ~plan.partial)),
+            ]
+            with m.If(plan.final):
+                m.d.sync += state.eq(State.DRAIN)
+        with m.If(add_valid):
+            m.d.sync += [
+                standing.eq(1),
+                position.eq(data_at + halves[0] + halves[1]),
+                data_at.eq(next_data + halves[0] + halves[1]),
+                behind.eq(next_behind + halves[0] + halves[1]),
+            ]
+
+        # Where the transfer after this one begins is known when this packet has ended. Until then
+        # no mask is to come: every line that is there belongs to this packet.
+        with m.If(found & read.truncated & ~read.entry.last):
+            m.d.sync += state.eq(State.DRAIN)
+        with m.If(state == State.DRAIN):
+            m.d.sync += position.eq(Cat(C(0, store.lane_bits), written))
+        start = Signal(store.position)
+        m.d.comb += start.eq(position)
+        with m.If(finish):
+            m.d.comb += start.eq(Cat(C(0, store.lane_bits), end.next_line))
+            m.d.sync += [position.eq(start), state.eq(State.IDLE)]
+        with m.If(begins):
+            m.d.sync += [
+                plan.eq(commands.payload),
+                state.eq(State.WALK),
+                standing.eq(1),
+                data_at.eq(start + commands.payload.mask_lanes),
+                behind.eq(start + commands.payload.needs),
+            ]
+
+        # Lines behind the end of a packet may be another's.
+        m.d.comb += beyond.eq(end_valid & store.is_before(end.position, behind))
+        m.d.sync += [
             self.frontier.eq(position[store.lane_bits:]),
-            self.frontier_valid.eq((known & ~truncated) | (state != State.WALK)),
+            self.frontier_valid.eq(
+                (state == State.IDLE) | ((state == State.DRAIN) & ~end_valid)
+                | ((state == State.WALK) & standing & (plan.empty | ~beyond))),
         ]
         return m
+
+    def _plan_layout(self):
+        """Layout of a transfer as the loop wants it.
+
+        ``whole`` groups are to come, and one in part if ``partial``; the next one is the ``final``
+        one, with ``count``, ``beats`` and ``rest`` as in :class:`GroupEntry`.
+        """
+        geometry = self._geometry
+        lanes = range(geometry.mask_lanes_max + 1)
+        entry = GroupEntry(geometry).members
+        return data.StructLayout({
+            "zvc": 1, "size": 2, "refused": 1, "empty": 1, "mask_lanes": lanes, "needs": lanes,
+            "whole": 32 - exact_log2(GROUP_BYTES), "partial": 1, "final": 1,
+            **{name: entry[name] for name in ("count", "beats", "rest")},
+        })
+
+    def _plans(self, m):
+        """Works out the plans of commands, and returns the stream of those that wait."""
+        geometry, given = self._geometry, self.commands.p
+        width_bits, lane_bits = exact_log2(geometry.width), exact_log2(geometry.lane_bytes)
+        group_bits = exact_log2(GROUP_BYTES)
+        whole, rest = given.raw_length[group_bits:], given.raw_length[:group_bits]
+        empty, mask_lanes = Signal(), Signal(range(geometry.mask_lanes_max + 1))
+        m.d.comb += [
+            empty.eq((given.status != Status.OK) | (given.raw_length == 0)),
+            mask_lanes.eq(Mux(
+                given.zvc & ~empty, geometry.by_size(given.size, geometry.mask_lanes), 0)),
+        ]
+        coming, coming_valid = Signal(self._plan_layout()), Signal()
+        m.d.sync += [
+            coming_valid.eq(self.commands.valid),
+            coming.zvc.eq(given.zvc),
+            coming.size.eq(given.size),
+            coming.refused.eq(given.status != Status.OK),
+            coming.empty.eq(empty),
+            coming.mask_lanes.eq(mask_lanes),
+            coming.needs.eq(Mux(given.zvc, mask_lanes, ~empty)),
+            coming.whole.eq(whole),
+            coming.partial.eq(rest != 0),
+            coming.final.eq(empty | (whole == 0) | ((whole == 1) & (rest == 0))),
+            coming.count.eq(Mux(rest == 0, geometry.group_lanes, rest >> lane_bits)),
+            coming.beats.eq(Mux(rest == 0, geometry.group_beats - 1, (rest - 1) >> width_bits)),
+            coming.rest.eq(Mux(
+                rest[:width_bits] == 0, geometry.lanes, rest[lane_bits:width_bits])),
+        ]
+        with m.If(empty):
+            m.d.sync += [coming.count.eq(0), coming.beats.eq(0), coming.rest.eq(0)]
+        m.submodules.plans = plans = Queue(self._plan_layout(), self._depth)
+        m.d.comb += [plans.i.valid.eq(coming_valid), plans.i.payload.eq(coming)]
+
+        m.d.comb += [
+            self.verdicts.valid.eq(self.commands.valid),
+            self.verdicts.p.status.eq(given.status),
+            self.verdicts.p.error_code.eq(given.error_code),
+            self.verdicts.p.zvc.eq(given.zvc),
+        ]
+        return plans.o

@@ -23,26 +23,32 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 __all__ = [
-    "GatherNetwork", "NetworkBeat", "ScatterNetwork", "prefix_counts", "rotate",
+    "GatherNetwork", "NetworkBeat", "ScatterNetwork", "prefix_counts", "prefix_step", "rotate",
     "turns_layout",
 ]
 
 
-def prefix_counts(m, bits, *, name):
-    """Returns the running counts of ones: item ``n`` counts the ones in ``bits[:n + 1]``.
+def prefix_step(m, counts, step, *, name):
+    """Returns the running counts within blocks twice as long as before, which are ``2**step``.
 
-    The adders form a tree of logarithmic depth. Every node is a named signal, so that it is
-    computed once however often it is used, and can be found in a waveform.
+    Every node of the tree that the steps form is a named signal, so that it is computed once
+    however often it is used, and can be found in a waveform.
     """
-    level = list(bits)
-    for step in range(ceil_log2(len(level))):
-        below = list(level)
-        for n in range(len(level)):
-            if n >> step & 1: # the upper half of a block adds the count of its lower half
-                node = Signal(range(n + 2), name=f"{name}_{step}_{n}")
-                m.d.comb += node.eq(below[n] + below[(n >> step << step) - 1])
-                level[n] = node
-    return level
+    longer = list(counts)
+    for n in range(len(counts)):
+        if n >> step & 1: # the upper half of a block adds the count of its lower half
+            node = Signal(range((n & (2 << step) - 1) + 2), name=f"{name}_{step}_{n}")
+            m.d.comb += node.eq(counts[n] + counts[(n >> step << step) - 1])
+            longer[n] = node
+    return longer
+
+
+def prefix_counts(m, bits, *, name):
+    """Returns the running counts of ones: item ``n`` counts the ones in ``bits[:n + 1]``."""
+    counts = list(bits)
+    for step in range(ceil_log2(len(counts))):
+        counts = prefix_step(m, counts, step, name=name)
+    return counts
 
 
 def rotate(m, lanes, amount, direction, *, name):

@@ -9,13 +9,14 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from opencdma.hw.stream import Queue
 
-from .compactor import PlacedBeat
+from .compactor import PlacedBeat, Placement
 from .geometry import CodecGeometry
 from .mask_builder import GroupMask
 from .network import rotate
 from .payloads import PacketBeat
+from .ring_store import Ring, RingStore
 
-__all__ = ["OutputReport", "Packer", "store_banks"]
+__all__ = ["OutputReport", "Packer", "lines_touched"]
 
 
 class OutputReport(data.Struct):
@@ -25,222 +26,297 @@ class OutputReport(data.Struct):
     nonzeros:  32
 
 
-def store_banks(geometry):
-    """Returns how many lines the output store takes in at once: room for a mask and a beat."""
-    return 1 << ceil_log2(-(-(geometry.mask_lanes_max + geometry.lanes) // geometry.lanes))
-
-
-def thermometer(m, value, size, *, name):
-    """Returns a signal of ``size`` bits; bit ``n`` says whether ``n < value``."""
-    bits = Signal(size, name=name)
-    m.d.comb += bits.eq(Cat(value > n for n in range(size)))
-    return bits
+def lines_touched(geometry):
+    """Returns how many lines a mask and a beat can lie across."""
+    lanes = geometry.lanes
+    return (lanes - 1 + geometry.mask_lanes_max + lanes - 1) // lanes + 1
 
 
 class Packer(wiring.Component):
     """Puts masks and beats where they belong in the encoded stream, and reads out full beats.
 
-    Beats wait until the mask of their group is complete. Each then goes, with its mask if it is the
-    first of a group, into an output store of ``places`` lanes in a single cycle, however long the
-    two are together: the store has as many banks of one line as a mask and a beat can touch, and
-    every lane of a bank has a write address of its own. A line is read once something behind it
-    has been placed, or once its transfer has ended, so the last beat is always known as such.
+    Data are written as they come, and the mask of a group when the group is over, each into a
+    store of its own in which every lane is a memory with its own address; a third one holds which
+    lanes of a line are mask. A line is read once everything in it has been written and something
+    behind it has been placed, or once its transfer has ended, so the last beat is always known as
+    such. Nothing ever waits on the way in: whoever places beats must know that there is room.
 
-    Takes one beat per cycle while there is room, gives one beat per cycle while there is a full
-    one; latency is three cycles, or until the mask is there. ``o.valid`` comes from registers.
+    Takes one beat per cycle, gives one beat per cycle while there is a full one. ``o.valid`` and
+    all that ``o.payload`` is chosen from come from registers.
 
     Parameters
     ----------
     geometry : :class:`CodecGeometry`
         Build parameters.
-    depth : :class:`int`
-        Beats that can wait for their mask, a power of two.
+    lines : :class:`int`
+        Lines of the store, a power of two, at least 8.
     transfers : :class:`int`
-        Transfers whose ends can be waiting in the output store, a power of two.
-    rows : :class:`int`
-        Lines per bank of the output store, a power of two, at least 8.
+        Transfers whose ends can be waiting in the store, a power of two.
 
     Members
     -------
-    beats : ``In(stream.Signature(PlacedBeat(geometry, places), always_ready=True))``
-        At most ``depth`` more than ``popped`` has reported.
+    places : ``In(stream.Signature(Placement(geometry, places), always_ready=True))``
+        Where each beat goes, before the beat itself comes.
     masks : ``In(stream.Signature(GroupMask(geometry), always_ready=True))``
-        One per beat with ``head``.
-    popped : ``Out(1)``
-        A beat has left the queue.
+        The mask of a group, a cycle after the place of its last beat.
+    beats : ``In(stream.Signature(PlacedBeat(geometry, places), always_ready=True))``
+        The beats.
+    line : ``Out``
+        Number of the line to be read next: no place may be ``lines`` or more beyond.
     o : ``Out(stream.Signature(PacketBeat(width)))``
         Encoded packets.
-    reports : ``Out(stream.Signature(OutputReport, always_ready=True))``
-        One per transfer, as its last beat is taken.
+    reports : ``Out(stream.Signature(OutputReport))``
+        One per transfer, after its last beat has been taken.
 
     Raises
     ------
     ValueError
-        If ``rows`` is not a power of two of at least 8.
+        If ``lines`` is not a power of two of at least 8.
     """
 
-    def __init__(self, geometry: CodecGeometry, *, depth: int, transfers: int, rows: int = 16):
-        if rows < 8 or rows & (rows - 1):
-            raise ValueError(f"Number of rows must be a power of two and at least 8, not {rows!r}")
+    def __init__(self, geometry: CodecGeometry, *, lines: int, transfers: int):
+        if lines < 8 or lines & (lines - 1):
+            raise ValueError(
+                f"Number of lines must be a power of two and at least 8, not {lines!r}")
         self._geometry = geometry
-        self._depth = depth
+        self._lines = lines
         self._transfers = transfers
-        self._rows = rows
+        places = lines * geometry.lanes
         super().__init__({
-            "beats": In(stream.Signature(
-                PlacedBeat(geometry, self.places), always_ready=True)),
+            "places": In(stream.Signature(Placement(geometry, places), always_ready=True)),
             "masks": In(stream.Signature(GroupMask(geometry), always_ready=True)),
-            "popped": Out(1),
+            "beats": In(stream.Signature(PlacedBeat(geometry, places), always_ready=True)),
+            "line": Out(range(lines)),
             "o": Out(stream.Signature(PacketBeat(geometry.width))),
-            "reports": Out(stream.Signature(OutputReport, always_ready=True)),
+            "reports": Out(stream.Signature(OutputReport)),
         })
-
-    @property
-    def places(self):
-        """Lanes of the output store."""
-        return self._rows * store_banks(self._geometry) * self._geometry.lanes
 
     def elaborate(self, platform):
         m = Module()
         geometry, lanes = self._geometry, self._geometry.lanes
         lane_bits, line_bits = 8 * geometry.lane_bytes, exact_log2(lanes)
-        banks = store_banks(geometry)
-        lines = self._rows * banks
-        cells = banks * lanes # written in one cycle at most
+        place = self.places.p
+        self._advance = Signal() # a line goes to the output
+        self._next_line = Signal(range(self._lines), init=1)
 
-        m.submodules.beats = beats = Queue(self.beats.payload.shape(), self._depth)
-        m.submodules.masks = masks = Queue(self.masks.payload.shape(), self._depth)
+        # Data.
+        where = self.beats.p.where
+        m.submodules.data_store = data_store = RingStore(
+            geometry, cells=lanes, lines=self._lines)
         m.d.comb += [
-            beats.i.valid.eq(self.beats.valid), beats.i.payload.eq(self.beats.payload),
-            masks.i.valid.eq(self.masks.valid), masks.i.payload.eq(self.masks.payload),
+            data_store.en.eq(self.beats.valid),
+            data_store.ring.eq(where.ring),
+            data_store.lanes.eq(self.beats.p.data),
+            data_store.read.eq(self.line),
         ]
-        beat, place = beats.o.p, beats.o.p.place
+        complete, complete_valid = where.complete, self.beats.valid
+        if geometry.ranks == 0: # where a transfer ends is known two cycles after its place
+            complete, complete_valid = Signal.like(complete), Signal()
+            m.d.sync += [complete.eq(where.complete), complete_valid.eq(self.beats.valid)]
+        has_data = self._ahead(m, "data", complete, complete_valid)
 
-        # Pop a beat when its mask is there and it cannot reach the lines still to be read: it
-        # begins no further than `tail`, and goes on for less than a bank row and a line.
-        head, tail = Signal(range(lines)), Signal(range(lines))
-        room, pop = Signal(), Signal()
+        # Masks. Where the mask of a group goes is known with its head, what it is with its tail:
+        # a cycle later, when the next group may have begun, but its mask has no place yet.
+        mask_cells = max(lanes, geometry.mask_lanes_max)
+        ring = Ring(mask_cells, self._lines * lanes)
+        group = Signal(data.StructLayout({"begin": place.begin.shape(), "ring": ring}))
+        with m.If(self.places.valid & place.head):
+            m.d.sync += group.begin.eq(place.begin)
+            m.d.sync += [
+                group.ring[name].eq(value)
+                for name, value in ring.of(place.begin, place.data).items()]
+        # Turned to its place, a mask comes round as often as it fits.
+        mask = Signal(data.ArrayLayout(lane_bits, geometry.mask_lanes_max))
+        m.d.comb += Value.cast(mask).eq(self.masks.p.bits)
+        mask = rotate(m, mask, group.begin, 1, name="mask_turned")
+        m.submodules.mask_store = mask_store = RingStore(
+            geometry, cells=mask_cells, lines=self._lines)
         m.d.comb += [
-            room.eq((tail - head)[:len(tail)] < lines - banks - 2),
-            pop.eq(beats.o.valid & (masks.o.valid | ~place.head) & room),
-            beats.o.ready.eq(pop),
-            masks.o.ready.eq(pop & place.head),
-            self.popped.eq(pop),
+            mask_store.en.eq(self.masks.valid),
+            mask_store.ring.eq(group.ring),
+            mask_store.read.eq(self.line),
         ]
-        after = Signal(range(lines)) # the line where the next beat may begin
-        m.d.comb += after.eq(place.end[line_bits:] + 1)
-        with m.If(pop):
-            m.d.sync += tail.eq(after)
-
-        # The mask is turned to its place.
-        mask_slots = max(lanes, geometry.mask_lanes_max)
-        mask = Signal(data.ArrayLayout(lane_bits, mask_slots))
-        m.d.comb += Value.cast(mask).eq(masks.o.p.bits)
-        mask = rotate(m, mask, place.begin, 1, name="mask_turned")
-
-        # Which cells belong to the mask, which to the data: both run on, modulo the cells.
-        below = {
-            name: thermometer(m, place[name][:exact_log2(cells)], cells, name=f"below_{name}")
-            for name in ("begin", "data", "end")
-        }
-
-        def covered(first, behind):
-            wraps = place[behind][:exact_log2(cells)] < place[first][:exact_log2(cells)]
-            above, under = ~below[first], below[behind]
-            return Mux(wraps, above | under, above & under)
-
-        write = Signal(data.StructLayout({
-            "data": data.ArrayLayout(lane_bits, lanes),
-            "mask": data.ArrayLayout(lane_bits, mask_slots),
-            "in_data": cells, "in_mask": cells, "next_row": cells,
-            "place": place.shape(),
-        }), reset_less=True)
-        write_valid = Signal()
-        m.d.sync += [
-            write_valid.eq(pop),
-            write.data.eq(beat.data),
-            write.mask.eq(mask),
-            write.in_data.eq(covered("data", "end")),
-            write.in_mask.eq(covered("begin", "data")),
-            write.next_row.eq(below["begin"]),
-            write.place.eq(place),
-        ]
-
-        # The store, a memory per lane of each bank.
-        row = write.place.begin[exact_log2(cells):]
-        line = Signal(data.ArrayLayout(lane_bits, lanes))
-        read_bank, read_row = head[:exact_log2(banks)], head[exact_log2(banks):]
-        reads = []
-        for cell in range(cells):
-            memory = Memory(shape=lane_bits, depth=self._rows, init=[])
-            m.submodules[f"cell{cell}"] = memory
-            port, read = memory.write_port(), memory.read_port(domain="comb")
-            m.d.comb += [
-                port.en.eq(write_valid & (write.in_data[cell] | write.in_mask[cell])),
-                port.addr.eq(row + write.next_row[cell]),
-                port.data.eq(Mux(
-                    write.in_data[cell], write.data[cell % lanes], write.mask[cell % mask_slots])),
-                read.addr.eq(read_row),
-            ]
-            reads.append(read.data)
-        with m.Switch(read_bank):
-            for bank in range(banks):
-                with m.Case(bank):
-                    m.d.comb += Value.cast(line).eq(Cat(reads[bank * lanes:(bank + 1) * lanes]))
-
-        # What is complete. A line waits for something behind it: until then it may be the last.
-        done = Signal(range(lines))
-        place = write.place
-        final = Signal.like(place.end)
-        m.d.comb += final.eq(place.end - 1)
-        bytes_out, nonzeros = Signal(32), Signal(32)
-        total_bytes, total_nonzeros = Signal(32), Signal(32)
-        grown = Signal(range(cells + 1))
         m.d.comb += [
-            grown.eq((place.end - place.begin)[:len(grown)]),
-            total_bytes.eq(bytes_out + grown * geometry.lane_bytes),
-            total_nonzeros.eq(nonzeros + place.nonzeros),
-        ]
-        ending = data.StructLayout({
-            "line": range(lines), "count": range(geometry.width + 1), "report": OutputReport,
-        })
-        m.submodules.endings = endings = Queue(ending, self._transfers)
+            lane.eq(mask[n % geometry.mask_lanes_max]) for n, lane in enumerate(mask_store.lanes)]
+        known = Signal(range(self._lines))
+        m.d.comb += known.eq(place.next_line)
+        with m.If(place.zvc & ~place.tail): # the group goes on
+            m.d.comb += known.eq(Mux(place.head, place.begin, group.begin)[line_bits:])
+        has_masks = self._ahead(m, "masks", known, self.places.valid)
+
+        # Which lanes of a line are mask.
+        is_mask = Signal(lanes)
+        self._store_kinds(m, is_mask)
+
+        # Where transfers end.
+        last, count = self._store_ends(m)
+
+        # What it amounts to: added up beat by beat.
+        totals, grown = Signal(OutputReport), Signal(OutputReport)
+        report, report_valid = Signal(OutputReport), Signal()
+        m.submodules.queue = reports = Queue(OutputReport, self._transfers)
         m.d.comb += [
-            endings.i.valid.eq(write_valid & place.last),
-            endings.i.p.report.bytes_out.eq(total_bytes),
-            endings.i.p.report.nonzeros.eq(total_nonzeros),
+            grown.bytes_out.eq(totals.bytes_out + place.step * geometry.lane_bytes),
+            grown.nonzeros.eq(totals.nonzeros + place.nonzeros),
+            reports.i.valid.eq(report_valid),
+            reports.i.payload.eq(report),
         ]
-        with m.If(place.empty):
-            m.d.comb += endings.i.p.line.eq(place.begin[line_bits:])
-            m.d.comb += endings.i.p.count.eq(0)
-        with m.Else():
-            m.d.comb += endings.i.p.line.eq(final[line_bits:])
-            m.d.comb += endings.i.p.count.eq((final[:line_bits] + 1) * geometry.lane_bytes)
-        with m.If(write_valid):
+        m.d.sync += [report.eq(grown), report_valid.eq(self.places.valid & place.last)]
+        with m.If(self.places.valid):
+            m.d.sync += totals.eq(grown)
             with m.If(place.last):
-                m.d.sync += done.eq(endings.i.p.line + 1)
-                m.d.sync += [bytes_out.eq(0), nonzeros.eq(0)]
-            with m.Else():
-                m.d.sync += done.eq(final[line_bits:])
-                m.d.sync += [bytes_out.eq(total_bytes), nonzeros.eq(total_nonzeros)]
+                m.d.sync += totals.eq(0)
 
-        last, taken = Signal(), Signal()
+        # Read. The lines that come out are chosen from in the output itself.
+        # Whether the output is free is kept twice: one copy enables its many registers, the other
+        # is near what depends on it.
+        load, blank = Signal(), Signal(init=1)
         m.d.comb += [
-            last.eq(endings.o.valid & (endings.o.p.line == head)),
-            self.o.valid.eq(done != head),
-            self.o.p.count.eq(Mux(last, endings.o.p.count, geometry.width)),
-            self.o.p.last.eq(last),
-            taken.eq(self.o.valid & self.o.ready),
-            endings.o.ready.eq(taken & last),
-            self.reports.valid.eq(taken & last),
-            self.reports.payload.eq(endings.o.p.report),
+            load.eq(~self.o.valid | self.o.ready),
+            self._advance.eq((blank | self.o.ready) & has_data & has_masks),
         ]
-        # What the store has behind the end of a packet was another's: it does not go out.
+        with m.If(blank | self.o.ready):
+            m.d.sync += blank.eq(~(has_data & has_masks))
+        out = Signal(data.StructLayout({
+            "data": data_store.line.shape(), "mask": mask_store.line.shape(), "is_mask": lanes,
+            "inside": lanes, "count": range(lanes + 1), "last": 1,
+        }), reset_less=True)
+        with m.If(load):
+            m.d.sync += [
+                self.o.valid.eq(has_data & has_masks),
+                out.data.eq(data_store.line), out.mask.eq(mask_store.line),
+                out.is_mask.eq(is_mask),
+                out.count.eq(Mux(last, count, lanes)), out.last.eq(last),
+            ]
+            # What the store has behind the end of a packet was another's: it does not go out.
+            m.d.sync += out.inside.eq(Cat(~last | (count > lane) for lane in range(lanes)))
+        with m.If(self._advance):
+            m.d.sync += [self.line.eq(self._next_line), self._next_line.eq(self._next_line + 1)]
+        m.d.comb += [
+            self.o.p.count.eq(out.count * geometry.lane_bytes),
+            self.o.p.last.eq(out.last),
+            self.reports.payload.eq(reports.o.payload),
+            reports.o.ready.eq(self.reports.valid & self.reports.ready),
+        ]
+        # A report waits until its packet is out.
+        gone, sent = Signal(range(self._transfers + 1)), Signal()
+        m.d.sync += [
+            sent.eq(self.o.valid & self.o.ready & out.last),
+            gone.eq(gone + sent - reports.o.ready),
+            self.reports.valid.eq(sent | (gone > 1) | ((gone == 1) & ~reports.o.ready)),
+        ]
         for lane in range(lanes):
-            inside = self.o.p.count > lane * geometry.lane_bytes
+            chosen = Mux(out.is_mask[lane], out.mask[lane], out.data[lane])
             for byte in range(geometry.lane_bytes):
                 m.d.comb += self.o.p.data[lane * geometry.lane_bytes + byte].eq(
-                    Mux(inside, line[lane].word_select(byte, 8), 0))
-        with m.If(taken):
-            m.d.sync += head.eq(head + 1)
+                    Mux(out.inside[lane], chosen.word_select(byte, 8), 0))
         return m
+
+    def _ahead(self, m, name, done, valid):
+        """Returns a register that says whether the line to be read is before ``done``.
+
+        ``done`` is the latest one that was valid, and never falls behind. The comparisons are with
+        registers; only their outcomes are chosen from.
+        """
+        last_done = Signal.like(done, name=f"{name}_done")
+        ahead = Signal(name=f"has_{name}")
+        with m.If(valid):
+            m.d.sync += last_done.eq(done)
+        m.d.sync += ahead.eq(
+            Mux(self._advance, self._next_line != last_done, self.line != last_done))
+        return ahead
+
+    def _store_kinds(self, m, is_mask):
+        """Adds the store of what is mask.
+
+        Each beat writes all lines it can touch, the first one with what it had before, so that
+        none is left as it was a round ago.
+        """
+        geometry, lanes, place = self._geometry, self._geometry.lanes, self.places.p
+        line_bits = exact_log2(lanes)
+        touched = lines_touched(geometry)
+        begin, behind = place.begin[:line_bits], place.data[:line_bits]
+        line = place.begin[line_bits:]
+
+        open_line, kinds = Signal(lanes), []
+        for n in range(touched):
+            kind = Signal(lanes, name=f"kind{n}")
+            for lane in range(lanes):
+                inside = (place.data_lines > n) | ((place.data_lines == n) & (behind > lane))
+                m.d.comb += kind[lane].eq(
+                    (open_line[lane] | ((begin <= lane) & inside)) if n == 0 else inside)
+            kinds.append(kind)
+        with m.If(self.places.valid):
+            with m.Switch(Mux(place.last, touched, place.end_lines)):
+                for n, kind in enumerate(kinds):
+                    with m.Case(n):
+                        m.d.sync += open_line.eq(kind)
+                with m.Default():
+                    m.d.sync += open_line.eq(0)
+
+        m.d.comb += is_mask.eq(self._store_lines(
+            m, "kinds", self.places.valid, line, lambda n: Array(kinds)[n], (self.line,))[0])
+
+    def _store_ends(self, m):
+        """Adds the store of what ends in a line; returns the line's, and how many lanes count.
+
+        Each beat writes the lines it can touch, like their kinds; one that places nothing writes
+        the line that was the last before it.
+        """
+        lanes, place = self._geometry.lanes, self.places.p
+        line_bits = exact_log2(lanes)
+        low = place.end[:line_bits]
+        beat = Signal(data.StructLayout({
+            "line": range(self._lines), "final": range(self._lines), "last": 1,
+            "count": range(lanes + 1),
+        }))
+        valid = Signal()
+        m.d.sync += [
+            valid.eq(self.places.valid),
+            beat.line.eq(Mux(place.step == 0, place.final_line, place.begin[line_bits:])),
+            beat.final.eq(place.final_line),
+            beat.last.eq(place.last),
+            beat.count.eq(Cat(low, (low == 0) & ~place.empty)),
+        ]
+
+        def end(n):
+            return Cat(beat.last & (n == (beat.final - beat.line)[:len(n)]), beat.count)
+
+        # Known two cycles before a line is: it may be looked up one cycle ahead.
+        here, ahead = self._store_lines(
+            m, "ends", valid, beat.line, end, (self.line, self._next_line))
+        ends, held_here, held_ahead = (Signal(1 + len(beat.count)) for _ in range(3))
+        moved = Signal()
+        m.d.sync += [held_here.eq(here), held_ahead.eq(ahead), moved.eq(self._advance)]
+        m.d.comb += ends.eq(Mux(moved, held_ahead, held_here))
+        return ends[0], ends[1:]
+
+    def _store_lines(self, m, name, valid, line, value, read):
+        """Adds a store of something about each line, and returns it for the lines in ``read``.
+
+        Written are the line given and those behind it that a beat can touch, ``value(n)`` for
+        the one ``n`` lines further on, each into a bank of its own.
+        """
+        touched = lines_touched(self._geometry)
+        banks = 1 << ceil_log2(touched)
+        reads = [[] for _ in read]
+        for bank in range(banks):
+            n, row = Signal(range(banks)), Signal(range(self._lines // banks))
+            written = Value.cast(value(n))
+            memory = Memory(shape=len(written), depth=self._lines // banks, init=[])
+            m.submodules[f"{name}{bank}"] = memory
+            port = memory.write_port()
+            m.d.comb += [
+                n.eq(bank - line),
+                row.eq((line + (banks - 1 - bank))[exact_log2(banks):]),
+                port.en.eq(valid & (n < touched)),
+                port.addr.eq(row),
+                port.data.eq(written),
+            ]
+            for wanted, found in zip(read, reads, strict=True):
+                reader = memory.read_port(domain="comb")
+                m.d.comb += reader.addr.eq(wanted[exact_log2(banks):])
+                found.append(reader.data)
+        return [
+            Array(found)[wanted[:exact_log2(banks)]]
+            for wanted, found in zip(read, reads, strict=True)]

@@ -22,7 +22,7 @@ class MaskedBeat(data.StructLayout):
         One bit per lane: its element goes to the encoded stream.
     nonzero
         One bit per element, from bit 0 up: the element is not zero.
-    zvc, size, head, tail, last
+    zvc, size, head, tail, last, empty
         As in :class:`RawBeat`.
     """
 
@@ -31,7 +31,7 @@ class MaskedBeat(data.StructLayout):
             "data": data.ArrayLayout(8 * geometry.lane_bytes, geometry.lanes),
             "keep": geometry.lanes,
             "nonzero": geometry.lanes,
-            "zvc": 1, "size": 2, "head": 1, "tail": 1, "last": 1,
+            "zvc": 1, "size": 2, "head": 1, "tail": 1, "last": 1, "empty": 1,
         })
 
 
@@ -43,7 +43,7 @@ class ZeroMask(wiring.Component):
 
     Members
     -------
-    i : ``In(stream.Signature(RawBeat(width), always_ready=True))``
+    i : ``In(stream.Signature(RawBeat(geometry), always_ready=True))``
         Raw beats.
     o : ``Out(stream.Signature(MaskedBeat(geometry), always_ready=True))``
         The same with their zeros marked.
@@ -52,7 +52,7 @@ class ZeroMask(wiring.Component):
     def __init__(self, geometry: CodecGeometry):
         self._geometry = geometry
         super().__init__({
-            "i": In(stream.Signature(RawBeat(geometry.width), always_ready=True)),
+            "i": In(stream.Signature(RawBeat(geometry), always_ready=True)),
             "o": Out(stream.Signature(MaskedBeat(geometry), always_ready=True)),
         })
 
@@ -60,12 +60,12 @@ class ZeroMask(wiring.Component):
         m = Module()
         geometry, lanes = self._geometry, self._geometry.lanes
 
-        valid, filled = Signal(lanes), Signal(lanes)
+        filled = Signal(lanes)
         for lane in range(lanes):
             low = lane * geometry.lane_bytes
-            m.d.comb += valid[lane].eq(self.i.p.count > low)
             m.d.comb += filled[lane].eq(
-                valid[lane] & Cat(self.i.p.data[low + n] for n in range(geometry.lane_bytes)).any())
+                self.i.p.present[lane]
+                & self.i.p.filled[low:low + geometry.lane_bytes].any())
 
         elements, spread = Signal(lanes), Signal(lanes)
         with m.Switch(self.i.p.size):
@@ -80,9 +80,9 @@ class ZeroMask(wiring.Component):
         m.d.sync += [
             self.o.valid.eq(self.i.valid),
             Value.cast(self.o.p.data).eq(Value.cast(self.i.p.data)),
-            self.o.p.keep.eq(Mux(self.i.p.zvc, spread, valid)),
+            self.o.p.keep.eq(Mux(self.i.p.zvc, spread, self.i.p.present)),
             self.o.p.nonzero.eq(elements),
         ]
-        for name in ("zvc", "size", "head", "tail", "last"):
+        for name in ("zvc", "size", "head", "tail", "last", "empty"):
             m.d.sync += self.o.p[name].eq(self.i.p[name])
         return m

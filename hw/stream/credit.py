@@ -12,7 +12,7 @@ class Credit(wiring.Component):
     """Counts how many more items a section of the design may take in.
 
     A pipeline without back-pressure ends in a queue; whoever feeds it takes a credit per item,
-    and whoever frees a place in the queue gives it back. ``available`` comes from a register.
+    and whoever frees a place in the queue gives it back. ``available`` is a register.
 
     Parameters
     ----------
@@ -49,7 +49,9 @@ class Credit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         left = Signal(range(self._total + 1), init=self._total)
+        available = Signal(init=1)
         m.d.sync += left.eq(left - self.take + self.give)
-        m.d.comb += self.available.eq(left != 0)
+        m.d.sync += available.eq((self.give != 0) | (left > 1) | ((left == 1) & ~self.take))
+        m.d.comb += self.available.eq(available)
         m.d.comb += self.idle.eq(left == self._total)
         return m

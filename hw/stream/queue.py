@@ -13,7 +13,7 @@ class Queue(wiring.Component):
     """First in, first out, from one stream to another of the same payload.
 
     Throughput is one item per cycle at every fill level; latency is one cycle. ``i.ready`` and
-    ``o.valid`` come from registers alone. The memory is read without a clock, which is what the
+    ``o.valid`` are registers. The memory is read without a clock, which is what the
     lookup-table memories of FPGAs offer; ``o.payload`` is therefore its output, not a register.
 
     Parameters
@@ -59,20 +59,30 @@ class Queue(wiring.Component):
         write = memory.write_port()
         read = memory.read_port(domain="comb")
 
-        # One bit more than the address tells a full queue from an empty one.
-        head = Signal(range(2 * self._depth))
-        tail = Signal(range(2 * self._depth))
+        head, tail = Signal(range(self._depth)), Signal(range(self._depth))
+        has_item, has_room = Signal(), Signal(init=1)
+        push, pop = Signal(), Signal()
         m.d.comb += [
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
-            write.en.eq(self.i.valid & self.i.ready),
+            write.en.eq(push),
             read.addr.eq(head),
-            self.i.ready.eq((tail ^ head) != self._depth),
-            self.o.valid.eq(tail != head),
+            self.i.ready.eq(has_room),
+            self.o.valid.eq(has_item),
             self.o.payload.eq(read.data),
+            push.eq(self.i.valid & has_room),
+            pop.eq(has_item & self.o.ready),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += tail.eq(tail + 1)
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += head.eq(head + 1)
+        # What the next cycle finds follows from how the queue is now: no comparison waits for
+        # what either side does.
+        next_head, next_tail = Signal.like(head), Signal.like(tail)
+        m.d.comb += [next_head.eq(head + 1), next_tail.eq(tail + 1)]
+        with m.If(push):
+            m.d.sync += tail.eq(next_tail)
+        with m.If(pop):
+            m.d.sync += head.eq(next_head)
+        m.d.sync += [
+            has_item.eq(push | (has_item & ~(pop & (next_head == tail)))),
+            has_room.eq(pop | (has_room & ~(push & (next_tail == head)))),
+        ]
         return m

@@ -13,6 +13,7 @@ __all__ = [
     "Group",
     "Transfer",
     "as_int",
+    "beats_and_rest",
     "beats_of",
     "bits_of",
     "damaged_transfer",
@@ -23,6 +24,7 @@ __all__ = [
     "packet",
     "random_raw",
     "random_transfer",
+    "ring_of",
 ]
 
 #: Build parameters every block is tested with: each width, and each ratio of mask to beat.
@@ -92,6 +94,16 @@ def as_int(bits) -> int:
 def fill(data: bytes, length: int, rng: random.Random) -> bytes:
     """Return data and whatever follows them in a beat, so that nothing may depend on it."""
     return data + rng.randbytes(length - len(data))
+
+
+def ring_of(begin: int, behind: int, cells: int, rows: int) -> dict:
+    """Return the ``Ring`` of the lanes at some places."""
+    places = range(begin, behind)
+    return {
+        "inside": as_int(any(place % cells == cell for place in places) for cell in range(cells)),
+        "first": as_int(cell >= begin % cells for cell in range(cells)),
+        "row": begin // cells % rows, "next_row": behind // cells % rows,
+    }  # fmt: skip
 
 
 def random_raw(rng: random.Random, length: int, size: int, density: float) -> bytes:
@@ -196,6 +208,13 @@ class Group:
     def data_at(self, size: int) -> int:
         """Where the data of the group begin."""
         return self.at + (0 if self.mask is None else GROUP_BYTES // size // 8)
+
+
+def beats_and_rest(group: "Group", geometry: CodecGeometry) -> dict:
+    """Return how many beats a group has, less one, and how many lanes the last of them."""
+    lanes = group.raw_bytes // geometry.lane_bytes
+    beats = 0 if group.truncated or not lanes else (lanes - 1) // geometry.lanes
+    return {"beats": beats, "rest": (lanes - 1) % geometry.lanes + 1 if lanes else 0}
 
 
 def groups_of(transfer: Transfer, geometry: CodecGeometry) -> list[Group]:

@@ -4,7 +4,7 @@
 import random
 
 import pytest
-from models import GEOMETRIES, as_int, bits_of
+from models import GEOMETRIES, as_int, bits_of, ring_of
 from streams import Bench, cycles, payloads
 
 from opencdma.hw.codec.compactor import Compactor
@@ -39,53 +39,60 @@ def random_beat(geometry, rng, size, zvc, *, first, last):
         "keep": as_int(keep), "nonzero": as_int(nonzero), "zvc": int(zvc),
         "size": size.bit_length() - 1, "head": int(head),
         "tail": int(last or rng.random() < 0.3), "last": int(last),
+        "empty": int(first and there == 0),
     }  # fmt: skip
 
 
-def placed(beats, geometry, places):
-    """Return what becomes of the beats: their placement and the lanes that are kept."""
-    lanes, at, fresh, results = geometry.lanes, 0, True, []
+def placed(beats, geometry, lines):
+    """Return what becomes of the beats: their placement, what goes beside the lanes, the lanes."""
+    lanes, at, results = geometry.lanes, 0, []
     for beat in beats:
         mask = geometry.mask_lanes(1 << beat["size"]) if beat["head"] else 0
         kept = [lane for lane, keep in zip(beat["data"], bits_of(beat["keep"], lanes), strict=True)
                 if keep]  # fmt: skip
-        fresh = fresh and mask == 0 and not kept
-        end = at + mask + len(kept)
-        results.append(({
-            "begin": at % places, "data": (at + mask) % places, "end": end % places,
-            "nonzeros": beat["nonzero"].bit_count(), "empty": int(fresh),
-            "head": beat["head"], "last": beat["last"],
-        }, kept))  # fmt: skip
+        begin, data, end = at, at + mask, at + mask + len(kept)
+        final = begin if beat["empty"] else end - 1
         at = end
         if beat["last"]:
             # The next transfer has a line of its own, and so has one that wrote nothing.
-            at = (at + lanes - 1) // lanes * lanes + (lanes if fresh else 0)
-            fresh = True
+            at = (final // lanes + 1) * lanes
+        complete = at if beat["last"] else final
+        places = lines * lanes
+        flags = {name: beat[name] for name in ("zvc", "head", "tail", "last", "empty")}
+        results.append((
+            {"begin": begin % places, "data": data % places, "end": end % places,
+             "data_lines": data // lanes - begin // lanes,
+             "end_lines": end // lanes - begin // lanes,
+             "next_line": at // lanes % lines, "final_line": final // lanes % lines,
+             "step": end - begin, "nonzeros": beat["nonzero"].bit_count(), **flags},
+            {"ring": ring_of(data, end, lanes, lines), "complete": complete // lanes % lines},
+            kept,
+        ))  # fmt: skip
     return results
-
-
-def test_latency():
-    for geometry in GEOMETRIES:
-        assert Compactor(geometry, places=256).latency == 2 + geometry.ranks
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 @pytest.mark.parametrize("lines", [8, 32])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=repr)
 def test_compactor(geometry, lines, pause):
-    rng = random.Random(geometry.width + lines)
-    places = max(lines * geometry.lanes, 64)
+    rng, lanes = random.Random(geometry.width + lines), geometry.lanes
     beats = random_beats(geometry, rng, 300)
-    dut = Compactor(geometry, places=places)
+    dut = Compactor(geometry, places=lines * lanes)
     bench = Bench(dut)
     sent = bench.send(dut.i, beats, pause=pause)
+    places = bench.take(dut.places, len(beats))
     taken = bench.take(dut.o, len(beats))
+    line = bench.record(dut.line)
     bench.run(100 + 4 * len(beats))
-    assert cycles(taken) == [cycle + dut.latency for cycle in cycles(sent)]
+    assert cycles(places) == [cycle + geometry.count_ranks + 1 for cycle in cycles(sent)]
+    assert cycles(taken) == [cycle + geometry.ranks for cycle in cycles(places)]
 
-    for (place, kept), result in zip(
-        placed(beats, geometry, places), payloads(taken), strict=True
-    ):
-        assert result["place"] == place
+    expected = placed(beats, geometry, lines)
+    assert payloads(places) == [place for place, _, _ in expected]
+    for (place, where, kept), result in zip(expected, payloads(taken), strict=True):
+        assert result["where"] == where
         for rank, lane in enumerate(kept):
-            assert result["data"][(place["data"] + rank) % geometry.lanes] == lane
+            assert result["data"][(place["data"] + rank) % lanes] == lane
+    # With the placement the next beat's line is known.
+    for item in places:
+        assert line[item.cycle] == (item.payload["next_line"],)

@@ -11,7 +11,7 @@ from opencdma.hw.codec.beat_planner import BeatKind
 from opencdma.hw.codec.expander import Expander
 from opencdma.hw.codec.line_store import StoreShape
 
-PASSED_ON = ("keep", "taken", "count", "where", "kind", "head", "tail", "last", "zvc", "size")
+PASSED_ON = ("keep", "count", "where", "kind", "tail", "last", "checked")
 
 
 def random_beat(geometry, rng):
@@ -34,10 +34,11 @@ def random_beat(geometry, rng):
         elements.append(element)
     turns = {str(n): (position + sum(keep[:n])) % (2 * (n & -n)) for n in range(1, lanes)}
     return {
-        "position": position, "taken": taken, "turns": turns, "keep": as_int(keep),
+        "position": position, "behind": (position + taken) % turn, "taken": taken,
+        "there": (1 << lanes) - 1, "turns": turns, "keep": as_int(keep),
         "count": rng.randrange(lanes + 1), "where": rng.randrange(16), "kind": rng.randrange(4),
         "head": rng.randrange(2), "tail": rng.randrange(2), "last": rng.randrange(2),
-        "zvc": int(zvc), "size": geometry.size_code(size),
+        "checked": int(zvc), "size": geometry.size_code(size),
     }, elements  # fmt: skip
 
 
@@ -82,46 +83,15 @@ def test_expander(geometry, pause):
         beat, span = result["beat"], geometry.lanes_per_element(1 << plan["size"])
         assert {name: beat[name] for name in PASSED_ON} == {name: plan[name] for name in PASSED_ON}
         zeros = [n for n, element in enumerate(elements) if not any(element)]
-        assert beat["nonzeros"] == len(elements) - len(zeros)
-        assert beat["stored_zero"] == (plan["zvc"] and len(zeros) > 0)
-        if beat["stored_zero"]:
-            assert beat["zero_at"] == zeros[0] * span
+        mask = geometry.lane_bytes * geometry.mask_lanes(1 << plan["size"]) if plan["head"] else 0
+        assert beat["step"] == mask + geometry.lane_bytes * plan["taken"]
+        found = result["zeros"]
+        assert found["nonzeros"] == len(elements) - len(zeros)
+        assert found["stored_zero"] == (len(zeros) > 0)
+        if zeros:
+            assert found["offset"] == mask + zeros[0] * span * geometry.lane_bytes
         kept = [n for n, bit in enumerate(bits_of(plan["keep"], geometry.lanes)) if bit]
         lanes = [lane for element in elements for lane in element]
         # Where a packet ends too early, fewer lanes come than are kept.
         for place, lane in zip(kept, lanes, strict=False):
             assert result["data"][place] == lane
-
-
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=repr)
-def test_first_stored_zero_wherever_the_ring_begins(geometry):
-    """Every position with every pair of zeros among full beats."""
-    rng, lanes, size = random.Random(1), geometry.lanes, geometry.lane_bytes
-    pairs = [(a, b) for a in range(lanes) for b in range(a, lanes)]
-    plans = []
-    for position in range(lanes):
-        for zeros in rng.sample(pairs, min(len(pairs), 12)):
-            elements = [[int(n not in zeros)] for n in range(lanes)]
-            turns = {str(n): (position + n) % (2 * (n & -n)) for n in range(1, lanes)}
-            plans.append(({
-                "position": position, "taken": lanes, "turns": turns, "keep": (1 << lanes) - 1,
-                "count": lanes, "where": 0, "head": 0, "tail": 0, "last": 0, "zvc": 1,
-                "size": geometry.size_code(size),
-            }, elements, zeros))  # fmt: skip
-    dut = Expander(geometry)
-    bench = Bench(dut)
-
-    async def feed(ctx):
-        ctx.set(dut.i.valid, 1)
-        for beat, elements, _ in plans:
-            ctx.set(dut.i.payload, beat)
-            ctx.set(dut.read_data, read_data(beat, elements, geometry, rng))
-            await ctx.tick()
-        ctx.set(dut.i.valid, 0)
-
-    bench.add(feed)
-    taken = bench.take(dut.o, len(plans))
-    bench.run(100 + len(plans))
-    for (_, _, zeros), result in zip(plans, payloads(taken), strict=True):
-        assert result["beat"]["stored_zero"]
-        assert result["beat"]["zero_at"] == min(zeros)

@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from models import GEOMETRIES, Transfer, packet, random_transfer
+from models import GEOMETRIES, Transfer, as_int, packet, random_transfer
 from streams import Bench, cycles, payloads
 
 from opencdma.hw.codec import CodecGeometry
@@ -21,7 +21,8 @@ def expected(transfer, geometry):
     common = {"zvc": int(transfer.zvc), "size": transfer.size.bit_length() - 1}
     if transfer.refused:
         report.update(status=transfer.refused, error_code=transfer.command["error_code"])
-        return [{**common, "data": b"", "count": 0, "head": 0, "tail": 1, "last": 1}], report
+        beat = {"data": b"", "present": 0, "head": 0, "tail": 1, "last": 1, "empty": 1}
+        return [{**common, **beat}], report
 
     if length != transfer.raw_length:
         report.update(status=Status.DATA_ERROR, error_code=ErrorCode.LENGTH_MISMATCH,
@@ -36,15 +37,19 @@ def expected(transfer, geometry):
         data = data[: len(data) // transfer.size * transfer.size]
         last = at + width >= len(there)
         beats.append({
-            **common, "data": data, "count": len(data),
+            **common, "data": data, "present": (1 << len(data) // geometry.lane_bytes) - 1,
             "head": int(transfer.zvc and at % 128 == 0 and len(data) > 0),
             "tail": int(last or (at + width) % 128 == 0), "last": int(last),
+            "empty": int(at == 0 and not data),
         })  # fmt: skip
     return beats, report
 
 
-def without_rest(beat):
-    return {**beat, "data": beat["data"][: beat["count"]]}
+def without_rest(beat, geometry):
+    count = geometry.lane_bytes * beat["present"].bit_count()
+    assert beat["filled"] == as_int(beat["data"]) # also of what does not belong to the transfer
+    return {name: value for name, value in beat.items() if name != "filled"} | {
+        "data": beat["data"][:count]}
 
 
 def check(geometry, transfers, *, pause=0.0, enable=1.0, seed=1, packets=None):
@@ -58,26 +63,33 @@ def check(geometry, transfers, *, pause=0.0, enable=1.0, seed=1, packets=None):
         beats += transfer_beats
         reports.append(report)
 
-    dut = Framer(geometry)
+    dut = Framer(geometry, depth=16)
     bench = Bench(dut, seed=seed)
-    bench.send(dut.commands, [t.command for t in transfers], pause=pause)
+    commands = bench.send(
+        dut.commands, [t.command for t in transfers], pause=pause,
+        allowed=lambda: len(commands) < begun[0] + 16)
     sent = bench.send(dut.i, [beat for beats in packets for beat in beats], pause=pause)
     taken = bench.take(dut.o, len(beats))
     reported = bench.take(dut.reports, len(reports))
-    room = bench.record(dut.enable, dut.emits, dut.o.valid)
+    room = bench.record(dut.enable, dut.o.valid)
+
+    begun = [0]
 
     async def enabler(ctx):
         while True:
             ctx.set(dut.enable, bench.rng.random() < enable)
-            await ctx.tick()
+            allowed = begun[0] < len(reported) + 8
+            ctx.set(dut.allowed, allowed)
+            _, _, begins = await ctx.tick().sample(dut.begins)
+            assert allowed or not begins
+            begun[0] += begins
 
     bench.add(enabler, background=True)
     bench.run(200 + 20 * sum(map(len, packets)) + 20 * len(transfers))
-    assert [without_rest(beat) for beat in payloads(taken)] == beats
+    assert [without_rest(beat, geometry) for beat in payloads(taken)] == beats
     assert payloads(reported) == reports
-    for (enabled, emits, _), (_, _, valid) in itertools.pairwise(room):
-        assert enabled or not emits
-        assert valid == emits
+    for (enabled, _), (_, valid) in itertools.pairwise(room):
+        assert enabled or not valid
     return sent, taken
 
 
@@ -118,26 +130,27 @@ def test_every_length_against_every_announced_length(geometry):
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=repr)
 def test_one_beat_per_cycle_across_packets(geometry):
-    rng = random.Random(9)
+    rng, size = random.Random(9), max(geometry.element_sizes)
     transfers = []
     for length in (geometry.width, 128, 300 // 4 * 4, 4, 4, 0, 0, 256):
-        transfers.append(Transfer(4, True, length, rng.randbytes(length)))
+        transfers.append(Transfer(size, True, length, rng.randbytes(length)))
     sent, taken = check(geometry, transfers)
     count = len(sent)
-    # The command comes in the first cycle, so the first beat is taken in the second.
-    assert cycles(sent) == list(range(1, 1 + count))
-    assert cycles(taken) == list(range(2, 2 + count))
+    # The command comes in the first cycle; two later it has been looked at.
+    assert cycles(sent) == list(range(3, 3 + count))
+    assert cycles(taken) == list(range(4, 4 + count))
 
 
 def test_nothing_is_taken_without_a_command():
     geometry = GEOMETRIES[0]
-    dut = Framer(geometry)
+    dut = Framer(geometry, depth=4)
     bench = Bench(dut)
-    log = bench.record(dut.i.ready, dut.emits)
+    log = bench.record(dut.i.ready, dut.o.valid)
 
     async def idle(ctx):
         ctx.set(dut.i.valid, 1)
         ctx.set(dut.enable, 1)
+        ctx.set(dut.allowed, 1)
         await ctx.tick().repeat(20)
 
     bench.add(idle)

@@ -27,17 +27,21 @@ def random_transfer(geometry, rng, *, faulty):
         kind = rng.choice(list(BeatKind)) if error else BeatKind.DATA
         if kind in (BeatKind.PADDING, BeatKind.REFUSED):
             taken = 0
-        zero = zvc and taken > 0 and faulty and rng.random() < 0.2
+        zero = taken > 0 and faulty and rng.random() < 0.2 # in a stored transfer it is no error
         last = last or kind is not BeatKind.DATA
+        mask = 16 // size if zvc and first and count > 0 else 0
+        zero_at = rng.randrange(taken // span) if zero else 0
         beats.append({
             "data": [rng.getrandbits(8 * geometry.lane_bytes) for _ in range(lanes)],
             "beat": {
-                "keep": as_int(keep), "nonzeros": taken // span, "stored_zero": int(zero),
-                "zero_at": span * rng.randrange(taken // span) if zero else rng.randrange(lanes),
-                "taken": taken, "count": count, "where": rng.randrange(16), "kind": kind,
-                "head": int(zvc and first and count > 0),
+                "keep": as_int(keep), "step": mask + taken * geometry.lane_bytes, "count": count,
+                "where": rng.randrange(16), "kind": kind,
                 "tail": int(last or (n + 1) % geometry.group_beats == 0), "last": int(last),
-                "zvc": int(zvc), "size": geometry.size_code(size),
+                "checked": int(zvc and kind in (BeatKind.DATA, BeatKind.TRUNCATED)),
+            },
+            "zeros": {
+                "nonzeros": taken // span, "stored_zero": int(zero),
+                "offset": mask + zero_at * size if zero else rng.randrange(geometry.width),
             },
         })  # fmt: skip
         if last:
@@ -51,11 +55,10 @@ def judged(beats, geometry):
     packet, consumed, out, nonzeros = [], 0, 0, 0
     report = {"error_code": ErrorCode.NONE, "position": None, "bytes_out": 0, "nonzeros": 0}
     for number, item in enumerate(beats):
-        beat = item["beat"]
-        data_at = consumed + (16 >> beat["size"] if beat["head"] else 0)
+        beat, zeros = item["beat"], item["zeros"]
         code, position = ErrorCode.NONE, None
-        if beat["stored_zero"]:
-            code, position = ErrorCode.NON_CANONICAL, data_at + beat["zero_at"] * lane
+        if beat["checked"] and zeros["stored_zero"]:
+            code, position = ErrorCode.NON_CANONICAL, consumed + zeros["offset"]
         elif beat["kind"] is BeatKind.PADDING:
             code, position = ErrorCode.PADDING, consumed + beat["where"]
         elif beat["kind"] is BeatKind.TRUNCATED:
@@ -69,8 +72,8 @@ def judged(beats, geometry):
             (value if beat["keep"] >> n & 1 else 0).to_bytes(lane, "little")
             for n, value in enumerate(item["data"]))[:count]  # fmt: skip
         packet.append({"data": raw, "count": count, "last": beat["last"], "cut": 0})
-        consumed = data_at + beat["taken"] * lane
-        out, nonzeros = out + count, nonzeros + beat["nonzeros"]
+        consumed += beat["step"]
+        out, nonzeros = out + count, nonzeros + zeros["nonzeros"]
         if beat["tail"]:
             report.update(bytes_out=out, nonzeros=nonzeros)
     report["consumed"] = consumed
@@ -151,13 +154,12 @@ def test_first_error_counts_and_the_rest_is_dropped(geometry):
         for n in range(2 * geometry.group_beats):
             end = n == 2 * geometry.group_beats - 1
             beats.append({"data": [1] * lanes, "beat": {
-                "keep": (1 << lanes) - 1, "nonzeros": geometry.width // size,
-                "stored_zero": int(n >= at and rng.random() < (1 if n == at else 0.3)),
-                "zero_at": 0, "taken": lanes, "count": lanes, "where": 3,
+                "keep": (1 << lanes) - 1, "step": geometry.width, "count": lanes, "where": 3,
                 "kind": BeatKind.TRUNCATED if end else BeatKind.DATA,
-                "head": int(n % geometry.group_beats == 0),
-                "tail": int((n + 1) % geometry.group_beats == 0), "last": int(end), "zvc": 1,
-                "size": geometry.size_code(size),
+                "tail": int((n + 1) % geometry.group_beats == 0), "last": int(end), "checked": 1,
+            }, "zeros": {
+                "nonzeros": geometry.width // size, "offset": 0,
+                "stored_zero": int(n >= at and rng.random() < (1 if n == at else 0.3)),
             }})  # fmt: skip
         transfers.append(beats)
     _, _, reported = check(geometry, transfers)

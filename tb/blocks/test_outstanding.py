@@ -28,12 +28,14 @@ def test_sixteen_commands_may_go_ahead_of_their_packets(direction):
     bench.take(dut.o, count)
     bench.take(dut.statuses, count)
     bench.run(300)
-    assert before == [16]
+    # One command of the compressor is looked at already.
+    assert before == [17 if direction is Direction.COMPRESS else 16]
 
 
 def test_no_more_than_sixteen_statuses_are_owed():
+    """And no more commands wait than can go ahead of their packets."""
     bench = Bench(Codec(CodecGeometry(8, (4,))))
-    dut, count = bench.dut, 20
+    dut, count = bench.dut, 40
     commands = bench.send(dut.commands, [{
         "format_id": 1, "element_type": ElementType.U32, "raw_length": 4, "reserved": 0,
         "direction": Direction.COMPRESS,
@@ -50,4 +52,4 @@ def test_no_more_than_sixteen_statuses_are_owed():
     bench.take(dut.o, count)
     bench.take(dut.statuses, count, allowed=later)
     bench.run(400)
-    assert before == [16]
+    assert before == [16 + 16]

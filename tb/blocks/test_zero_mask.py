@@ -22,10 +22,12 @@ def raw_beats(transfers, geometry, rng):
             last = n == len(cut) - 1
             in_group = n * width % 128
             beats.append({
-                "data": beat, "count": count, "zvc": int(transfer.zvc),
+                "data": beat, "filled": as_int(beat),
+                "present": (1 << count // geometry.lane_bytes) - 1, "zvc": int(transfer.zvc),
                 "size": size.bit_length() - 1,
                 "head": int(transfer.zvc and in_group == 0 and count > 0),
                 "tail": int(last or in_group + width == 128), "last": int(last),
+                "empty": int(len(data) == 0),
             })  # fmt: skip
     return beats
 
@@ -33,7 +35,7 @@ def raw_beats(transfers, geometry, rng):
 def masked(beat, geometry):
     """Return the beat as it is to leave, element by element."""
     size, lane = 1 << beat["size"], geometry.lane_bytes
-    there = beat["data"][: beat["count"]]
+    there = beat["data"][: lane * beat["present"].bit_count()]
     elements = [there[at : at + size] for at in range(0, len(there), size)]
     nonzero = [any(element) for element in elements]
     if beat["zvc"]:
@@ -41,7 +43,7 @@ def masked(beat, geometry):
     else:
         keep = [True] * (len(there) // lane)
     return {
-        **{name: beat[name] for name in ("zvc", "size", "head", "tail", "last")},
+        **{name: beat[name] for name in ("zvc", "size", "head", "tail", "last", "empty")},
         "keep": as_int(keep), "nonzero": as_int(nonzero),
         "data": beat["data"],
     }  # fmt: skip
@@ -80,8 +82,8 @@ def test_zero_mask(geometry, pause):
 def test_any_single_bit_makes_an_element_nonzero(size):
     geometry = GEOMETRIES[0]
     beats = [
-        {"data": (1 << bit).to_bytes(8, "little"), "count": 8, "zvc": 1,
-         "size": size.bit_length() - 1, "head": 0, "tail": 0, "last": 0}
+        {"data": (1 << bit).to_bytes(8, "little"), "filled": 1 << bit // 8, "present": 0xFF,
+         "zvc": 1, "size": size.bit_length() - 1, "head": 0, "tail": 0, "last": 0, "empty": 0}
         for bit in range(64)
     ]  # fmt: skip
     bench = Bench(ZeroMask(geometry))
@@ -106,15 +108,16 @@ def group_masks(beats, geometry):
         bits |= beat["nonzero"] << at
         at += geometry.width // size
         if beat["tail"]:
-            masks.append({"bits": bits, "size": beat["size"]})
+            masks.append((size, bits))
             complete.append(n)
             bits = None
     return masks, complete
 
 
+@pytest.mark.parametrize("delay", [0, 3])
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=repr)
-def test_mask_builder(geometry, pause):
+def test_mask_builder(geometry, delay, pause):
     rng = random.Random(geometry.width)
     transfers = [random_transfer(rng, geometry) for _ in range(150)]
     beats = [masked(beat, geometry) for beat in raw_beats(transfers, geometry, rng)]
@@ -123,12 +126,11 @@ def test_mask_builder(geometry, pause):
     for beat in beats:
         beat["data"] = as_lanes(beat["data"], geometry.lane_bytes)
 
-    bench = Bench(MaskBuilder(geometry))
+    bench = Bench(MaskBuilder(geometry, delay=delay))
     sent = bench.send(bench.dut.i, beats, pause=pause)
     taken = bench.take(bench.dut.o, len(masks))
     bench.run(100 + 4 * len(beats))
-    assert cycles(taken) == [sent[n].cycle + 1 for n in complete]
+    assert cycles(taken) == [sent[n].cycle + 1 + delay for n in complete]
     # What stands above the mask of larger elements belongs to nobody.
-    for mask, result in zip(masks, payloads(taken), strict=True):
-        result["bits"] &= (1 << 128 // (1 << mask["size"])) - 1
-        assert result == mask
+    for (size, bits), result in zip(masks, payloads(taken), strict=True):
+        assert result["bits"] & ((1 << 128 // size) - 1) == bits
