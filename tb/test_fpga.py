@@ -227,21 +227,23 @@ def test_command_fails(board, monkeypatch, tmp_path, tools, message):
 
 
 def test_breakdown():
-    """Blocks have what is in them, and in the blocks within, as often as these are there."""
-    modules = {
-        "top": {"LUT4": 1, "top.a": 1, "top.b": 1},
-        "top.a": {"LUT4": 2, "top.a.c": 2}, "top.a.c": {"LUT4": 300, "FF": 7}, "top.b": {"FF": 1},
-    }
-    found = dict(breakdown.rows(modules, "top"))
-    assert found == {
-        "top": {"LUT4": 603, "FF": 15}, "top.a": {"LUT4": 602, "FF": 14},
-        "top.a.c": {"LUT4": 300, "FF": 7}, "top.b": {"FF": 1}}
-    assert list(dict(breakdown.rows(modules, "top", depth=1))) == ["top", "top.a", "top.b"]
+    """A cell is in the block whose path its name begins with, and in those around it."""
+    scopes = dict.fromkeys(("x", "x.a", "x.a.c", "x.b", "y"), "$scopeinfo")
+    cells = {f"x.a.c.signal{n}": "LUT4" for n in range(600)} | {
+        "x.a.field.of.it": "LUT4", "x.ab": "FF", "x.b.d": "FF", "y.e": "FF", "f": "FF"}
+    found = dict(breakdown.rows(scopes | cells, "x"))
+    without_scopes = {
+        name: {kind: count for kind, count in counts.items() if kind != "$scopeinfo"}
+        for name, counts in found.items()}
+    assert without_scopes == {
+        "x": {"LUT4": 601, "FF": 2}, "x.a": {"LUT4": 601}, "x.a.c": {"LUT4": 600},
+        "x.b": {"FF": 1}}
     text = breakdown.markdown(
-        (name, {"iCE40": cells, "ECP5": Counter(LUT4=5)}) for name, cells in found.items())
-    assert text.splitlines()[2:4] == [
-        "| engine | 603 | 15 | 0 | 5 | 0 | 0 | 0 |", "| · a | 602 | 14 | 0 | 5 | 0 | 0 | 0 |"]
-    assert "The engine alone wants 603 logic cells of an iCE40; an iCE40UP5K has 5,280" in text
+        (name, {"iCE40": counts, "ECP5": Counter(LUT4=5)}) for name, counts in found.items())
+    assert text.splitlines()[2:5] == [
+        "| engine | 601 | 2 | 0 | 5 | 0 | 0 | 0 |", "| · a | 601 | 0 | 0 | 5 | 0 | 0 | 0 |",
+        "| · · c | 600 | 0 | 0 | 5 | 0 | 0 | 0 |"]
+    assert "The engine alone wants 601 logic cells of an iCE40; an iCE40UP5K has 5,280" in text
 
 
 def document_rows(head):

