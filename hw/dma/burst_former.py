@@ -102,16 +102,21 @@ class BurstFormer(wiring.Component):
         first      = Signal(init=1)                       # there is none
         start      = Signal(range(width))
 
-        # Room is looked for a cycle ahead, when one more of each may still be coming. The queue of
-        # beats has two places more than its memory.
+        # Room is looked for, and what comes and goes is counted, a cycle late each, so two more of
+        # both may still be coming. The queue of beats has two places more than its memory.
         ready = Signal(init=1)
-        waiting, bursts_waiting = Signal(range(self._buffer + 3)), Signal(range(self._bursts + 1))
+        waiting, bursts_waiting = Signal(range(self._buffer + 4)), Signal(range(self._bursts + 2))
+        stored, sent, closed, begun = (Signal(name=name) for name in (
+            "stored", "sent", "closed", "begun"))
         stores, taken, closes = Signal(), Signal(), Signal()
         m.d.sync += [
-            ready.eq((waiting < self._buffer) & (bursts_waiting < self._bursts - 1)),
-            waiting.eq(waiting + beats.i.valid - (beats.o.valid & beats.o.ready)),
-            bursts_waiting.eq(
-                bursts_waiting + formed.i.valid - (formed.o.valid & formed.o.ready)),
+            stored.eq(beats.i.valid),
+            sent.eq(beats.o.valid & beats.o.ready),
+            closed.eq(formed.i.valid),
+            begun.eq(formed.o.valid & formed.o.ready),
+            waiting.eq(waiting + stored - sent),
+            bursts_waiting.eq(bursts_waiting + closed - begun),
+            ready.eq((waiting < self._buffer) & (bursts_waiting < self._bursts - 2)),
         ]
         m.d.comb += [
             self.i.ready.eq(ready),

@@ -253,14 +253,15 @@ class BurstPlanner(wiring.Component):
                 with m.If(asked.i.ready):
                     m.d.sync += state.eq(State.IDLE)
 
-        room_next = Signal.like(room)
+        room_next, returned = Signal.like(room), Signal()
         m.d.comb += [
             offer.i.valid.eq(asks & ~killed & fits & asked.i.ready),
             goes.eq(asked.i.ready & ~killed & (repeats | (asks & fits & offer.i.ready))),
-            room_next.eq(room - spent + self.freed),
+            room_next.eq(room - spent + returned),
         ]
         m.d.sync += [
             spent.eq(Mux(goes & asks, beats + 1, 0)),
+            returned.eq(self.freed),
             room.eq(room_next),
             fits.eq(room_next[exact_log2(longest) :].any()),
         ]

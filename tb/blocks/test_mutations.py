@@ -112,7 +112,7 @@ MUTATIONS = [
      "test_burst_planner.py"),
     ("dma/burst_planner.py", "short.eq(Mux(near_end, beat[:reach], 0))", "short.eq(0)",
      "test_burst_planner.py"),
-    ("dma/burst_planner.py", "room - spent + self.freed", "room - spent",
+    ("dma/burst_planner.py", "room - spent + returned", "room - spent",
      "test_burst_planner.py"),
     ("dma/burst_planner.py", "room_next[exact_log2(longest) :].any()", "(room_next != 0)",
      "test_burst_planner.py"),
