@@ -54,9 +54,9 @@ def test_builds():
     with pytest.raises(ValueError, match=f"{least} to {most}, not"):
         Config(slots=2 * most)
     least, most = numbers("descriptors whose data are in the codec, per channel")
-    for width in (8, 16, 32, 64):
-        assert CodecGeometry(width, (4,)).transfers == least
-        assert CodecGeometry(width).transfers == most
+    builds = [CodecGeometry(width, sizes)
+              for width in (8, 16, 32, 64) for sizes in ((4,), (1, 2, 4))]
+    assert {build.transfers for build in builds} == {least, most}
     *some, last = numbers("bytes per beat")
     with pytest.raises(ValueError, match=f"{', '.join(map(str, some))} or {last} bytes"):
         Config(dev_width=128)

@@ -23,7 +23,7 @@ class CodecGeometry:
         Bytes per element that transfers may choose from: any of 1, 2 and 4.
     ranks : :class:`int` or ``None``
         Register ranks in each of the log-depth networks, 0 to :attr:`levels`; by default one
-        behind every level, as far as the latency that is promised leaves room for them.
+        behind every other level, as far as the latency that is promised leaves room for them.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class CodecGeometry:
         self._width = width
         self._element_sizes = sizes
         if ranks is None:
-            ranks = max(1, min(self.levels, self._promised_latency - 8 - self.count_ranks))
+            ranks = min(-(-self.levels // 2), self._promised_latency - 7 - self.count_ranks)
         if not isinstance(ranks, int):
             raise TypeError(f"Number of register ranks must be an integer, not {ranks!r}")
         if not 0 <= ranks <= self.levels:
@@ -98,7 +98,7 @@ class CodecGeometry:
 
     @property
     def _promised_latency(self):
-        # Of a compressor, in cycles: docs/codec.md. Eight of them are neither counting nor network.
+        # Of a compressor, in cycles: docs/codec.md. Seven of them are neither counting nor network.
         return (8 if self._element_sizes == (4,) else 14) + self.group_beats
 
     @property

@@ -23,10 +23,10 @@ def test_sizes(width, sizes):
     assert geometry.lane_bytes == smallest
     assert geometry.lanes * smallest == width
     assert 2**geometry.levels == geometry.lanes
-    # One behind every level, as far as the latency allows that the codec promises.
+    # One behind every other level, as far as the latency allows that the codec promises.
     promised = (8 if sizes == (4,) else 14) + 128 // width
-    fixed = 8 + math.ceil(geometry.levels / 2)
-    assert geometry.ranks == max(1, min(geometry.levels, promised - fixed))
+    fixed = 7 + math.ceil(geometry.levels / 2)
+    assert geometry.ranks == min(math.ceil(geometry.levels / 2), promised - fixed)
     assert geometry.count_ranks == math.ceil(geometry.levels / 2)
     assert geometry.group_beats * width == 128
     assert geometry.group_lanes * smallest == 128
@@ -40,7 +40,7 @@ def test_sizes(width, sizes):
 
 
 def test_defaults():
-    assert repr(CodecGeometry()) == "CodecGeometry(width=32, element_sizes=(1, 2, 4), ranks=5)"
+    assert repr(CodecGeometry()) == "CodecGeometry(width=32, element_sizes=(1, 2, 4), ranks=3)"
 
 
 def test_element_sizes_in_any_order():
