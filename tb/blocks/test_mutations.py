@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 #: File under ``hw``, what stands there, what is put in its place, and the test that must fail.
 MUTATIONS = [
-    ("stream/queue.py", "(tail ^ head) != self._depth", "(tail ^ head) != self._depth - 1",
+    ("stream/queue.py", "pop & (next_head == tail)", "pop & (head == tail)",
      "test_queue.py"),
     ("stream/queue.py", "pop.eq(has_item & self.o.ready)", "pop.eq(self.o.ready)",
      "test_queue.py"),
