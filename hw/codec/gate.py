@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import Credit, Queue
 from opencdma.spec import ErrorCode
 
 from .beat_planner import BeatKind
@@ -143,21 +143,19 @@ class Gate(wiring.Component):
 
         # A report waits until its packet is out: one that failed is out before it is over.
         m.submodules.reports = reports = Queue(DecodeReport, self._transfers)
-        ended, gone, sent = Signal(), Signal(range(self._transfers + 1)), Signal()
+        m.submodules.gone = gone = Credit(self._transfers, initial=0)
+        ended, sent, given = Signal(), Signal(), Signal()
         m.d.sync += [
             ended.eq(self.i.valid & beat.last),
             sent.eq(taken & self.o.p.last),
         ]
-        given, is_gone = Signal(), Signal()
-        m.d.sync += [
-            gone.eq(gone + sent - given),
-            is_gone.eq(sent | (gone > 1) | ((gone == 1) & ~given)),
-        ]
         m.d.comb += [
+            gone.give.eq(sent),
+            gone.take.eq(given),
             given.eq(self.reports.valid & self.reports.ready),
             reports.i.valid.eq(ended),
             reports.i.payload.eq(report),
-            self.reports.valid.eq(reports.o.valid & is_gone),
+            self.reports.valid.eq(reports.o.valid & gone.available),
             self.reports.payload.eq(reports.o.payload),
             reports.o.ready.eq(given),
         ]

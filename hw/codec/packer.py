@@ -7,7 +7,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from opencdma.hw.stream import Queue
+from opencdma.hw.stream import Credit, Queue
 
 from .compactor import PlacedBeat, Placement
 from .geometry import CodecGeometry
@@ -199,11 +199,12 @@ class Packer(wiring.Component):
             reports.o.ready.eq(self.reports.valid & self.reports.ready),
         ]
         # A report waits until its packet is out.
-        gone, sent = Signal(range(self._transfers + 1)), Signal()
-        m.d.sync += [
-            sent.eq(self.o.valid & self.o.ready & out.last),
-            gone.eq(gone + sent - reports.o.ready),
-            self.reports.valid.eq(sent | (gone > 1) | ((gone == 1) & ~reports.o.ready)),
+        m.submodules.gone = gone = Credit(self._transfers, initial=0)
+        sent = Signal()
+        m.d.sync += sent.eq(self.o.valid & self.o.ready & out.last)
+        m.d.comb += [
+            gone.give.eq(sent), gone.take.eq(reports.o.ready),
+            self.reports.valid.eq(gone.available),
         ]
         for lane in range(lanes):
             chosen = Mux(out.is_mask[lane], out.mask[lane], out.data[lane])

@@ -18,6 +18,9 @@ class Credit(wiring.Component):
     ----------
     total : :class:`int`
         Items that may be under way at once; at least 1.
+    initial : :class:`int` or ``None``
+        Credits that are there at first, all by default. With none, what is given is what may be
+        taken: whoever takes waits for events that others report.
 
     Members
     -------
@@ -36,20 +39,21 @@ class Credit(wiring.Component):
         If ``total`` is not an integer of at least 1.
     """
 
-    def __init__(self, total: int):
+    def __init__(self, total: int, *, initial: int | None = None):
         if not isinstance(total, int):
             raise TypeError(f"Number of credits must be an integer, not {total!r}")
         if total < 1:
             raise ValueError(f"Number of credits must be at least 1, not {total!r}")
         self._total = total
+        self._initial = total if initial is None else initial
         super().__init__({
             "available": Out(1), "take": In(1), "give": In(2), "idle": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        left = Signal(range(self._total + 1), init=self._total)
-        available = Signal(init=1)
+        left = Signal(range(self._total + 1), init=self._initial)
+        available = Signal(init=self._initial != 0)
         m.d.sync += left.eq(left - self.take + self.give)
         m.d.sync += available.eq((self.give != 0) | (left > 1) | ((left == 1) & ~self.take))
         m.d.comb += self.available.eq(available)

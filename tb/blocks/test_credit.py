@@ -66,3 +66,22 @@ def test_taking_and_giving_do_not_show_before_the_next_cycle():
 
     bench.add(user)
     bench.run(10)
+
+
+def test_none_at_first():
+    """What is taken has been given before."""
+    bench = Bench(Credit(3, initial=0))
+
+    async def user(ctx):
+        assert not ctx.get(bench.dut.available)
+        ctx.set(bench.dut.give, 2)
+        await ctx.tick()
+        ctx.set(bench.dut.give, 0)
+        ctx.set(bench.dut.take, 1)
+        for _ in range(2):
+            assert ctx.get(bench.dut.available)
+            await ctx.tick()
+        assert not ctx.get(bench.dut.available)
+
+    bench.add(user)
+    bench.run(10)
