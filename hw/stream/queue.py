@@ -6,6 +6,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .depth import check_depth
+
 __all__ = ["Queue"]
 
 
@@ -37,10 +39,7 @@ class Queue(wiring.Component):
     """
 
     def __init__(self, shape, depth: int):
-        if not isinstance(depth, int):
-            raise TypeError(f"Queue depth must be an integer, not {depth!r}")
-        if depth < 2 or depth & (depth - 1):
-            raise ValueError(f"Queue depth must be a power of two and at least 2, not {depth!r}")
+        check_depth(depth)
         self._shape = shape
         self._depth = depth
         super().__init__({
