@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: ``opencdma --help``."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +9,12 @@ from typing import Annotated
 
 try:
     import typer
-    from rich.console import Console
     from rich.progress import Progress
 except ModuleNotFoundError as error:
     sys.exit(f"The command line needs the package {error.name}: install `opencdma[sim]`")
 
 from opencdma.hw.fpga.cli import fpga
+from opencdma.sim import terminal
 from opencdma.syn.cli import asic, resources
 
 # What the commands need is imported by them, so that help is there at once.
@@ -40,15 +39,6 @@ _ON_BOARDS = ("demo",)
 PLAIN_WIDTH = 120
 
 
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-
-
-def _fail(message, code: int) -> typer.Exit:
-    print(f"opencdma: {message}", file=sys.stderr)
-    return typer.Exit(code)
-
-
 def _geometry(width: int, elements: str = "8,16,32", ranks: int | None = None):
     """Return the build parameters that options stand for; what is wrong with them ends it."""
     from opencdma.hw.codec import CodecGeometry
@@ -56,11 +46,11 @@ def _geometry(width: int, elements: str = "8,16,32", ranks: int | None = None):
     sizes = {"8": 1, "16": 2, "32": 4}
     names = [name.strip() for name in elements.split(",")]
     if not set(names) <= set(sizes):
-        raise _fail(f"Element sizes must be some of 8, 16 and 32 bits, not {elements!r}", 2)
+        raise terminal.fail(f"Element sizes must be some of 8, 16 and 32 bits, not {elements!r}", 2)
     try:
         return CodecGeometry(width, [sizes[name] for name in names], ranks)
     except ValueError as error:
-        raise _fail(error, 2) from None
+        raise terminal.fail(error, 2) from None
 
 
 @contextmanager
@@ -69,7 +59,7 @@ def _failures(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (OSError, *kinds) as error:
-        raise _fail(error, 1) from None
+        raise terminal.fail(error, 1) from None
 
 
 @app.callback()
@@ -84,15 +74,10 @@ def target(
     """Choose the engine."""
     if device != "sim":
         if not device.startswith(_UART) or device == _UART:
-            raise _fail(f"Device must be sim or uart:PATH, not {device!r}", 2)
+            raise terminal.fail(f"Device must be sim or uart:PATH, not {device!r}", 2)
         if context.invoked_subcommand not in _ON_BOARDS:
-            raise _fail(f"--device is for {', '.join(_ON_BOARDS)}", 2)
+            raise terminal.fail(f"--device is for {', '.join(_ON_BOARDS)}", 2)
         context.obj = device.removeprefix(_UART), baud
-
-
-def _write_json(path: Path, value):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1) + "\n")
 
 
 @app.command()
@@ -119,15 +104,16 @@ def verilog(
     of_codec = (width, elements, ranks) != (None, None, None)
     if preset is not None:
         if of_codec:
-            raise _fail("--preset is for the engine, --width, --elements and --ranks are not", 2)
+            raise terminal.fail(
+                "--preset is for the engine, --width, --elements and --ranks are not", 2)
         if preset not in PRESETS:
-            raise _fail(f"Preset must be one of {', '.join(PRESETS)}, not {preset!r}", 2)
+            raise terminal.fail(f"Preset must be one of {', '.join(PRESETS)}, not {preset!r}", 2)
         chosen = [EngineTop(PRESETS[preset])]
     elif of_codec:
         width = 32 if width is None else width
         elements = "8,16,32" if elements is None else elements
         chosen = [Top(_geometry(width, elements, ranks))]
-    console = _console()
+    console = terminal.console(PLAIN_WIDTH)
     with _failures(), Progress(console=console, transient=True) as progress:
         for top in progress.track(chosen, description="verilog"):
             console.print(str(emit(top, output)), soft_wrap=True)
@@ -155,7 +141,7 @@ def demo(
     from opencdma.sim.verilator import VerilatorMissing
     from opencdma.sw import EngineError
 
-    console = _console()
+    console = terminal.console(PLAIN_WIDTH)
     chosen = activations.manifest() if everything else activations.representative()
     with _failures(Mismatch, SimulationError, EngineError, TimeoutError, BuildError,
                    VerilatorMissing):
@@ -167,7 +153,7 @@ def demo(
                 demonstration.run(device, activations.items(chosen)), total=len(chosen),
                 description="tensors"))
         flat = [record.flat() for record in records]
-        _write_json(output / "demo.json", flat)
+        terminal.write_json(output / "demo.json", flat)
         plots.activations(
             flat, device.config.dev_width, output / "demo.png",
             f"Speed, both channels at once, memory latency {demonstration.MEMORY_LATENCY}")
@@ -187,7 +173,7 @@ def _demo_on_board(path: str, baud: int, everything: bool, output: Path):
     from opencdma.sw import Device, EngineError
     from opencdma.sw.uart import UartDevice
 
-    console = _console()
+    console = terminal.console(PLAIN_WIDTH)
     chosen = activations.manifest() if everything else activations.representative()
     with _failures(Mismatch, EngineError, TimeoutError):
         board = UartDevice.open(path, baud=baud)
@@ -201,7 +187,7 @@ def _demo_on_board(path: str, baud: int, everything: bool, output: Path):
             records = list(progress.track(
                 board_demo.run(device, activations.items(tensors)), total=len(tensors),
                 description="tensors"))
-    _write_json(output / "board.json", [record.flat() for record in records])
+    terminal.write_json(output / "board.json", [record.flat() for record in records])
     console.print(board_demo.table(records))
     console.print(
         f"{len(records)} tensors there and back: every byte is what the golden model says, and "
@@ -231,13 +217,13 @@ def bench(
     from opencdma.sw import EngineError
 
     if quick and docs:
-        raise _fail("--docs is for the full benchmark, not for --quick", 2)
-    console = _console()
+        raise terminal.fail("--docs is for the full benchmark, not for --quick", 2)
+    console = terminal.console(PLAIN_WIDTH)
     with _failures(Mismatch, SimulationError, EngineError, TimeoutError, BuildError,
                    VerilatorMissing, codec.WrongOutput, simulation.CocotbFailed):
         with Progress(console=console) as progress:
             results = benchmark.run(progress, quick=quick)
-        _write_json(output, results)
+        terminal.write_json(output, results)
         if docs:
             report.write(results, docs)
     for sheet in report.sheets(results).values():
@@ -245,8 +231,9 @@ def bench(
     console.print(f"records {output}", soft_wrap=True)
     slow = engine.below_least(results["engine"])
     if slow:
-        raise _fail(f"{len(slow)} rates are below what is promised; the first: {slow[0]}", 1)
+        raise terminal.fail(
+            f"{len(slow)} rates are below what is promised; the first: {slow[0]}", 1)
     over = codec.over_limit(results["codec"] + results["streams"])
     over += engine.over_limit(results["engine_single"])
     if over:
-        raise _fail(f"{len(over)} latencies exceed their limit; the first: {over[0]}", 1)
+        raise terminal.fail(f"{len(over)} latencies exceed their limit; the first: {over[0]}", 1)

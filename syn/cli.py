@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands ``opencdma resources`` and ``opencdma asic``."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -9,8 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
+
+from opencdma.sim import terminal
 
 # What the commands need is imported by them, so that help is there at once.
 
@@ -25,21 +25,12 @@ _CORES = os.cpu_count() or 1
 PLAIN_WIDTH = 160
 
 
-def _fail(message, code: int) -> typer.Exit:
-    print(f"opencdma: {message}", file=sys.stderr)
-    return typer.Exit(code)
-
-
 def _end(lines: Sequence[str]):
     """End with code 1, saying why, if there is anything to say."""
     for line in lines:
         print(f"opencdma: {line}", file=sys.stderr)
     if lines:
         raise typer.Exit(1)
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
 
 
 def resources(
@@ -66,9 +57,9 @@ def resources(
     from opencdma.syn import flow, plan, records, report, tasks
 
     if docs and (quick or design or device or (seeds or plan.SEEDS) < plan.SEEDS):
-        raise _fail("--docs is for everything, with 5 seeds or more", 2)
+        raise terminal.fail("--docs is for everything, with 5 seeds or more", 2)
     if quick and (design or device):
-        raise _fail("--quick chooses the designs, so --design and --device do not", 2)
+        raise terminal.fail("--quick chooses the designs, so --design and --device do not", 2)
     try:
         if quick:
             wanted = plan.quick()
@@ -77,15 +68,15 @@ def resources(
         else:
             wanted = plan.full()
     except ValueError as error:
-        raise _fail(error, 2) from None
-    console = _console()
+        raise terminal.fail(error, 2) from None
+    console = terminal.console(PLAIN_WIDTH)
     try:
         with tasks.cluster(scheduler, jobs) as client, Progress(console=console) as progress:
             measured, failures = tasks.measure(
                 wanted, seeds or (1 if quick else plan.SEEDS), client, flow.cache_folder(),
                 progress)
     except OSError as error:
-        raise _fail(error, 1) from None
+        raise terminal.fail(error, 1) from None
     for sheet in report.sheets(measured).values():
         console.print(sheet.rich())
     records.save(output, measured)
@@ -118,18 +109,18 @@ def asic(
     from opencdma.syn.liberty import LibertyError
 
     if docs and design:
-        raise _fail("--docs is for the codecs of all widths, so not with --design", 2)
+        raise terminal.fail("--docs is for the codecs of all widths, so not with --design", 2)
     try:
         wanted = estimates.codecs() if not design else [
             chosen for chosen, _ in plan.chosen(design, ())]
     except ValueError as error:
-        raise _fail(error, 2) from None
+        raise terminal.fail(error, 2) from None
     if estimates.sta() is None:
         print("opencdma: OpenSTA is missing, so there will be areas, but no clock: install the "
               "package opensta", file=sys.stderr)
         if docs:
             raise typer.Exit(1)
-    console = _console()
+    console = terminal.console(PLAIN_WIDTH)
     measured, failures = [], []
     try:
         with tasks.cluster(scheduler, jobs) as client, Progress(console=console) as progress:
@@ -139,11 +130,10 @@ def asic(
                 measured += some
                 failures += wrong
     except (OSError, LibertyError) as error:
-        raise _fail(error, 1) from None
+        raise terminal.fail(error, 1) from None
     for sheet in asic_report.sheets(measured).values():
         console.print(sheet.rich())
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(measured, indent=1) + "\n")
+    terminal.write_json(output, measured)
     console.print(f"records {output}", soft_wrap=True)
     if docs and not failures:
         asic_report.write(measured, docs)

@@ -2,14 +2,14 @@
 """The command that builds bitstreams."""
 
 import json
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from opencdma.sim import terminal
 
 # What the command needs is imported by it, so that help is there at once.
 
@@ -31,17 +31,18 @@ def fpga(
     try:
         from opencdma.hw.fpga import boards, build
     except ModuleNotFoundError as error:
-        raise _fail(
+        raise terminal.fail(
             f"Bitstreams need the package {error.name}: install `opencdma[fpga]`", 1) from None
     try:
         chosen = boards.BOARDS[board]
     except boards.UnknownBoardError as error:
-        raise _fail(error, 2) from None
+        raise terminal.fail(error, 2) from None
     if engine is not None:
         if engine not in boards.ENGINES:
-            raise _fail(f"Preset must be one of {', '.join(boards.ENGINES)}, not {engine!r}", 2)
+            raise terminal.fail(
+                f"Preset must be one of {', '.join(boards.ENGINES)}, not {engine!r}", 2)
         chosen = replace(chosen, engine=engine)
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(f"{chosen.title}, {chosen.clock / 1e6:g} MHz, {baud} baud")
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     try:
@@ -60,9 +61,8 @@ def fpga(
                     console.print(_summary(step), soft_wrap=True)
                 else:
                     record = step.path.with_suffix(".json")
-                    record.write_text(json.dumps({
-                        "board": board, "engine": chosen.engine, **asdict(step.placement),
-                    }, indent=1) + "\n")
+                    terminal.write_json(record, {
+                        "board": board, "engine": chosen.engine, **asdict(step.placement)})
                     console.print(f"bitstream {step.path}\nrecord {record}", soft_wrap=True)
         if docs:
             from opencdma.sim.page import write_section
@@ -70,9 +70,9 @@ def fpga(
             write_section(docs, "bitstreams", "opencdma fpga BOARD --docs docs/boards.md",
                           _table(output, boards.BOARDS))
     except ValueError as error:
-        raise _fail(error, 2) from None
+        raise terminal.fail(error, 2) from None
     except (OSError, build.BuildFailed) as error:
-        raise _fail(error, 1) from None
+        raise terminal.fail(error, 1) from None
 
 
 def _table(folder: Path, names) -> str:
@@ -99,8 +99,3 @@ def _summary(placement) -> str:
     return (
         f"seed {placement.seed}: {used}; {placement.mhz:.1f} MHz for {placement.wanted:.1f} MHz: "
         f"{verdict}")
-
-
-def _fail(message, code: int) -> typer.Exit:
-    print(f"opencdma: {message}", file=sys.stderr)
-    return typer.Exit(code)
