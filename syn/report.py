@@ -13,6 +13,9 @@ from opencdma.syn.plan import MAIN
 
 __all__ = ["COMMAND", "sheets", "write"]
 
+# What the mark says that _name makes.
+_STALE = " Designs with a * have changed since they were measured."
+
 #: Writes the section.
 COMMAND = "opencdma resources --docs docs/results.md"
 
@@ -42,7 +45,7 @@ def _resources(title: str, records: Sequence[dict]) -> Sheet:
         else:
             clock = ("", "" if record["fits"] else "does not fit", "")
         rows.append((
-            record["design"], _number(record[luts]), _number(record["cells"]),
+            _name(record), _number(record[luts]), _number(record["cells"]),
             *(_number(record[name]) for name in ("ff", "bram", "dpr", "carry", "dsp")), *clock))
     return Sheet(
         title, ("design", luts.upper(), "cells", "FF", "BRAM", "LUT-RAM", "carry", "DSP", "MHz",
@@ -64,7 +67,7 @@ def _codecs(records: Sequence[dict]) -> Sheet:
             times = [megabytes / (rate * peer.mhz) for rate in reversed(peer.bytes_per_cycle)]
             per_cell = [value * peer.cells_at_least / record["cells"] for value in times]
             rows.append((
-                record["design"], _number(record["lut4"]), _number(record["cells"]),
+                _name(record), _number(record["lut4"]), _number(record["cells"]),
                 f"{record['mhz_median']:.0f}", f"{megabytes:,.0f}", _span(*times),
                 _span(*per_cell, digits=1)))
     return Sheet(
@@ -75,7 +78,7 @@ def _codecs(records: Sequence[dict]) -> Sheet:
 
 def _movers(records: Sequence[dict]) -> Sheet:
     rows = [
-        (record["design"], _number(record["lut4"]), _number(record["cells"]),
+        (_name(record), _number(record["lut4"]), _number(record["cells"]),
          _number(record["ff"]), f"{record['mhz_median']:.0f}")
         for record in _placed(records, "movers") if DESIGNS[record["design"]].width == 32]
     if rows:
@@ -93,10 +96,12 @@ def write(records: Sequence[dict], page: Path):
     main = [record for record in records if record["device"] == MAIN]
     plots.pareto(main, images / "resources.png")
     plots.clocks(main, images / "clocks.png")
-    tables = {topic: sheet.markdown() for topic, sheet in sheets(records).items()}
+    tables = dict.fromkeys((MAIN, "codecs", "movers"), "Not measured yet.")
+    tables |= {topic: sheet.markdown() for topic, sheet in sheets(records).items()}
     devices = "\n\n".join(
         f"### {device.title}\n\n{tables[name]}"
         for name, device in DEVICES.items() if name in tables and name != MAIN)
+    stale = any(record.get("stale") for record in records)
     seeds = max(record["seeds"] for record in records)
     sources = {peer.source for peer in (*peers.CODECS, *peers.MOVERS)}
     write_section(page, "resources", COMMAND, f"""
@@ -107,7 +112,7 @@ Measured by `{COMMAND}` with Yosys and nextpnr, each design by itself and
 *LUT4*, *FF* and so on are cells of the netlist, *cells* those of logic when placed: tables for
 carries, wide multiplexers and memory come on top. *LUT-RAM* are memories in lookup tables.
 *GB/s* are 10⁹ raw bytes per second in one direction, at the median. `w32` is W = 32 bytes per
-beat; a codec without a number of bits takes elements of 8, 16 and 32 bits.
+beat; a codec without a number of bits takes elements of 8, 16 and 32 bits.{_STALE if stale else ""}
 
 ### {DEVICES[MAIN].title}
 
@@ -138,6 +143,10 @@ jobs from streams. The peers have their descriptors from streams or registers, t
 
 {devices}
 """)
+
+
+def _name(record: dict) -> str:
+    return record["design"] + (" *" if record.get("stale") else "")
 
 
 def _placed(records: Sequence[dict], group: str) -> list[dict]:

@@ -15,7 +15,7 @@ from opencdma.syn.designs import Design
 from opencdma.syn.devices import Device, Family
 from opencdma.syn.records import record
 
-__all__ = ["cluster", "finished", "measure"]
+__all__ = ["cluster", "fingerprints", "finished", "measure"]
 
 #: Seconds in which a scheduler has to answer.
 PATIENCE = 20
@@ -82,6 +82,24 @@ class Rest:
     def skip(self, steps: int):
         """Take off steps that are not needed after all."""
         self.progress.advance(self.task, steps)
+
+
+def fingerprints(
+    plan: Sequence[tuple[Design, Device]], client: Client, progress: Progress,
+) -> dict[tuple[Design, Device], str]:
+    """Return what changes with the numbers of designs on devices; nothing for those that failed."""
+    devices: dict[Design, list[Device]] = {}
+    for design, device in plan:
+        devices.setdefault(design, []).append(device)
+    futures = {
+        client.submit(
+            flow.fingerprints, design.name, [device.name for device in some], pure=False): design
+        for design, some in devices.items()}
+    return {
+        (futures[future], device): future.result()[device.name]
+        for future, _ in finished(futures, progress, "what has changed", len(futures))
+        if future.exception() is None
+        for device in devices[futures[future]]}
 
 
 def measure(

@@ -31,7 +31,8 @@ def folder(monkeypatch, tmp_path):
 @pytest.fixture
 def measured(monkeypatch):
     """Have measuring return records at once; return what was to be measured, and what fails."""
-    state = {"wanted": None, "seeds": None, "scheduler": None, "failures": [], "mhz": 100.0}
+    state = {"wanted": None, "seeds": None, "scheduler": None, "failures": [], "mhz": 100.0,
+             "key": "a"}
 
     @contextmanager
     def cluster(scheduler, jobs):
@@ -46,7 +47,11 @@ def measured(monkeypatch):
                 [Run(state["mhz"], {"TRELLIS_COMB": 300})] * seeds if device.family.placer else [])
             for design, device in wanted], state["failures"]
 
+    def fingerprints(pairs, client, progress):
+        return dict.fromkeys(pairs, state["key"])
+
     monkeypatch.setattr(tasks, "cluster", cluster)
+    monkeypatch.setattr(tasks, "fingerprints", fingerprints)
     monkeypatch.setattr(tasks, "measure", measure)
     return state
 
@@ -77,8 +82,8 @@ def test_docs_and_regressions(measured, folder):
     assert call("resources", "--docs", docs).exit_code == 0
     assert "## Clock and area" in docs.read_text()
     assert records.load(committed) == records.load(folder / "build" / "resources.json")
-    assert call("resources").exit_code == 0
-    measured["mhz"] = 90.0
+    assert len(records.load(committed)) == len(plan.full())
+    measured["mhz"], measured["key"] = 90.0, "b"
     result = call("resources", "--design", "movers-w8")
     assert result.exit_code == 1
     assert result.stderr == (
@@ -88,6 +93,36 @@ def test_docs_and_regressions(measured, folder):
     assert call("resources", "--docs", docs).exit_code == 1
     assert records.load(committed)[0]["mhz_median"] == 90
     assert call("resources", "--docs", docs).exit_code == 0
+
+
+def test_only_what_has_changed(measured, folder):
+    docs, committed = folder / "docs" / "results.md", folder / "docs" / "resources.json"
+    assert call("resources", "--docs", docs).exit_code == 0
+    before = records.load(committed)
+    result = call("resources", "--design", "movers-w8")
+    assert (result.exit_code, measured["wanted"]) == (0, [])
+    assert "movers-w8" in result.stdout # as it was
+    call("resources", "--design", "movers-w8", "--seeds", 6)
+    assert len(measured["wanted"]) == 1 # of which there were 5
+    call("resources", "--afresh")
+    assert measured["wanted"] == plan.full()
+    # A few at a time, and it is told which of the rest have changed.
+    measured["mhz"], measured["key"] = 110.0, "b"
+    assert call("resources", "--design", "movers-w8", "--docs", docs).exit_code == 0
+    assert measured["wanted"] == [(DESIGNS["movers-w8"], DEVICES["lfe5u-85f-6"])]
+    after = records.load(committed)
+    assert [(r["design"], r["device"]) for r in after] == [
+        (r["design"], r["device"]) for r in before]
+    new, = (record for record in after if not record["stale"])
+    assert (new["design"], new["device"], new["mhz_median"]) == ("movers-w8", "lfe5u-85f-6", 110)
+    assert "| movers-w16 * |" in docs.read_text()
+    assert "| movers-w8 |" in docs.read_text()
+    call("resources", "--docs", docs)
+    assert len(measured["wanted"]) == len(plan.full()) - 1
+    assert "*" not in docs.read_text().split("### ECP5")[1].split("The floors")[0]
+    # What is not in the results does not get into them.
+    assert call("resources", "--device", "lfe5u-25f-6", "--docs", docs).exit_code == 0
+    assert len(records.load(committed)) == len(plan.full())
 
 
 def test_failures(measured, folder):
@@ -101,8 +136,8 @@ def test_failures(measured, folder):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [*((("--docs", "x.md", *options), "--docs is for everything, with 5 seeds or more")
-       for options in (("--quick",), ("--design", "movers-w8"), ("--seeds", "4"))),
+    [*((("--docs", "x.md", *options), "--docs is for 5 seeds or more")
+       for options in (("--quick",), ("--seeds", "4"))),
      (("--quick", "--device", "up5k"),
       "--quick chooses the designs, so --design and --device do not"),
      (("--design", "mover"), f"There is no design 'mover', but {', '.join(DESIGNS)}"),

@@ -46,6 +46,17 @@ def test_same_text_every_time(text):
     assert "/" not in text.replace("//", "") # it names no source file
 
 
+def test_fingerprints(monkeypatch):
+    devices = ["lfe5u-85f-6", "lfe5u-85f-8", "xc7a"]
+    keys = flow.fingerprints("floor-slice-256", devices)
+    assert list(keys) == devices
+    assert flow.fingerprints("floor-slice-256", devices[:1]) == {devices[0]: keys[devices[0]]}
+    others = flow.fingerprints("floor-rotator-256", devices[:1])
+    monkeypatch.setattr(flow, "version", lambda package: "another")
+    changed = flow.fingerprints("floor-slice-256", devices)
+    assert len({*keys.values(), *others.values(), *changed.values()}) == 7
+
+
 def test_constant_ports_are_left_out():
     text = flow.elaborate("floor-rotator-256")
     assert "i__valid" in text

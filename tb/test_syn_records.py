@@ -55,6 +55,31 @@ def test_latency_is_that_of_codecs():
     assert record("decompressor-w16", clocks=(160,))["latency_ns"] == 100
 
 
+def pair(record):
+    return DESIGNS[record["design"]], DEVICES[record["device"]]
+
+
+def test_unchanged():
+    same = record(clocks=(100,) * 5) | {"key": "a"}
+    other = record("movers-w8", clocks=(100,) * 5) | {"key": "b"}
+    unplaced = record("engine-asic", clocks=()) | {"key": "c"}
+    keys = {pair(same): "a", pair(other): "changed", pair(unplaced): "c",
+            pair(record("engine-tiny")): "new"}
+    assert records.unchanged([same, other, unplaced], keys, 5) == {
+        pair(same): same, pair(unplaced): unplaced}
+    # With fewer seeds than are wanted it is not what is wanted.
+    assert list(records.unchanged([same, other, unplaced], keys, 6)) == [pair(unplaced)]
+
+
+def test_merge():
+    old = [record(clocks=(90,)) | {"key": "a"}, record("movers-w8") | {"key": "old"},
+           record("engine-tiny") | {"key": "gone"}]
+    new = [record(clocks=(95,)) | {"key": "b"}]
+    keys = {pair(old[1]): "changed", pair(new[0]): "b", pair(record("engine-ecp5")): "missing"}
+    assert records.merge(new, old, keys) == [old[1] | {"stale": True}, new[0] | {"stale": False}]
+    assert list(records.only(keys, [pair(new[0]), pair(record("engine-asic"))])) == [pair(new[0])]
+
+
 def test_regressions():
     before = [record(), record("engine-tiny"), record("movers-w8")]
     assert records.regressions(before, before) == []

@@ -82,3 +82,17 @@ def test_page(measured, tmp_path):
     assert len(re.findall("^## ", text, re.MULTILINE)) == 1
     report.write(measured, page)
     assert page.read_text() == text
+    assert " * " not in text
+
+
+def test_page_that_is_not_up_to_date(measured, tmp_path):
+    page = tmp_path / "results.md"
+    some = [record | {"stale": record["design"] == "floor-slice-256"} for record in measured
+            if record["design"].startswith(("floor", "compressor-32bit"))]
+    report.write(some, page)
+    text = page.read_text()
+    assert "| floor-slice-256 * |" in text
+    assert "| floor-rotator-256 |" in text
+    assert "Designs with a * have changed since they were measured" in text
+    # There are no codecs of bytes and no movers.
+    assert text.count("Not measured yet.") == 2

@@ -55,6 +55,22 @@ def measure(client, tmp_path):
     return result
 
 
+def test_fingerprints(client, monkeypatch):
+    def fingerprints(design, devices):
+        if design == "movers-w8":
+            raise flow.FlowError("movers-w8: no")
+        return {device: f"{design} on {device}" for device in devices}
+
+    monkeypatch.setattr(flow, "fingerprints", fingerprints)
+    with Progress(disable=True) as progress:
+        keys = tasks.fingerprints(PLAN, client, progress)
+        assert progress.finished
+    # What fails is named when it is measured.
+    assert keys == {
+        (design, device): f"{design.name} on {device.name}" for design, device in PLAN
+        if design.name != "movers-w8"}
+
+
 def test_measure(client, tmp_path):
     records, failures = measure(client, tmp_path)
     assert failures == []
