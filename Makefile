@@ -41,7 +41,7 @@ lint: $(VENV)/ready-test ## Check the Python sources with ruff.
 bench: $(VENV)/ready-test ## Measure cycles, latency and speed into build/bench.json.
 	$(BIN)/opencdma bench
 
-resources: $(VENV)/ready-syn ## Measure clock and area of all designs on all devices; takes hours.
+resources: $(VENV)/ready-syn ## Measure clock and area of all designs that changed; all take a day.
 	$(BIN)/opencdma resources --jobs $(JOBS) --docs docs/results.md
 
 asic: $(VENV)/ready-syn ## Estimate the codec in the standard cells of LIB=path.lib.

@@ -77,10 +77,7 @@ class Cdma(wiring.Component):
         for number, channel_id in enumerate(ids):
             channel = Channel(config, channel_id)
             name = "channel" if channel_id is None else f"{channel_id.name.lower()}_channel"
-            # A channel that asks to be cleared has nothing under way.
-            clear = Signal(name=f"{name}_clear")
-            m.submodules[name] = ResetInserter(clear)(channel)
-            m.d.comb += clear.eq(channel.clear)
+            m.submodules[name] = channel
             connect(m, registers.channels[number], channel.registers)
             m.d.comb += [
                 interrupts.done[number].eq(channel.done),

@@ -145,6 +145,11 @@ class SimulatedCodec:
         """Cycles simulated so far."""
         return self._lib.codec_cycles(self._codec)
 
+    @property
+    def transitions(self) -> int:
+        """Changes of the wires of ``m_axis_tdata`` so far: those of all bits, added up."""
+        return self._lib.codec_transitions(self._codec)
+
     def run(self, transfers: Sequence[Transfer], pauses: Pauses | None = None) -> list[Simulated]:
         """Send transfers through the codec, back to back, and return what became of them.
 

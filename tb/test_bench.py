@@ -20,6 +20,7 @@ from opencdma.sim.bench import (
     report,
     simulation,
     software,
+    switching,
     tensors,
 )
 from opencdma.sim.codec import SimulatedCodec
@@ -190,6 +191,39 @@ def test_activations(results):
             name = direction.name.lower()
             limit = rates.latency_limit(CodecGeometry(32), direction)
             assert record[f"{name}_latency"] <= limit + record["swing"]
+
+
+@pytest.mark.parametrize("width", [8, 32])
+def test_transitions_are_those_of_the_wires(width):
+    """Ones and zeros in turn change every wire with every beat, and nothing else does."""
+    raw = np.repeat(np.arange(1, 49, dtype="u1") % 2 * 255, width)
+    facts = activations.manifest()[0]
+    simulated = SimulatedCodec(CodecGeometry(width))
+    record, again = switching.measure(simulated, [(facts, raw), (facts, np.zeros_like(raw))])
+    assert record["raw_transitions"] == 48 * 8 * width
+    assert record["raw_bytes"] == 48 * width
+    # Half the mask is ones, in the same places every time; then come the ones themselves.
+    assert 0 < record["encoded_transitions"] < record["raw_transitions"] / 2
+    # Zeros change nothing by themselves; behind them, what was in the store before shows.
+    assert (again["raw_bytes"], again["encoded_bytes"]) == (48 * width, 6 * width)
+    assert again["encoded_transitions"] < 8 * 8 * width
+
+
+def test_transitions_of_the_wrong_data(monkeypatch, array):
+    run = SimulatedCodec.run
+    monkeypatch.setattr(SimulatedCodec, "run", lambda self, transfers: [
+        dataclasses.replace(result, output=result.output[1:]) for result in run(self, transfers)])
+    facts = dataclasses.replace(activations.manifest()[0], name="tensor")
+    with pytest.raises(Mismatch, match=r"^tensor, raw: "):
+        list(switching.measure(SimulatedCodec(CodecGeometry(32)), [(facts, array)]))
+
+
+def test_switching(results):
+    assert len(results["switching"]) == len(results["activations"])
+    for record, tensor in zip(results["switching"], results["activations"], strict=True):
+        assert [record[name] for name in ("name", "raw_bytes", "encoded_bytes")] == [
+            tensor[name] for name in ("name", "raw_bytes", "encoded_bytes")]
+        assert 0 < record["raw_transitions"] < 8 * record["raw_bytes"]
 
 
 def test_native_speed(results):

@@ -4,14 +4,11 @@
 ``WAVES=1`` in the environment records waves under ``build/waves``; see ``test_codec_cocotb.py``.
 """
 
-import contextlib
 import json
-import sys
 from dataclasses import asdict
 
 import pytest
-from cocotb_tools.runner import get_runner
-from test_codec_cocotb import BUILD, WAVES, build, environment, outcomes
+from test_codec_cocotb import run
 
 from opencdma.hw.verilog import EngineTop
 from opencdma.spec import PRESETS, Config
@@ -33,26 +30,18 @@ CONFIGS = {
 MODULES = ["cocotb_cdma", "cocotb_cdma_stops"]
 
 
+def run_engine(config, *arguments, **options):
+    ran = run(
+        EngineTop(config), MODULES, *arguments, **options, CDMA_CONFIG=json.dumps(asdict(config)))
+    assert {name.split(".")[0] for name in ran} == set(MODULES)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_engine(config, tmp_path, capsys):
-    top = EngineTop(config)
-    waves = BUILD / "waves" / f"{top.name}.vcd"
-    results = tmp_path / "results.xml"
-    with environment():
-        folder = build(top)
-        if WAVES:
-            waves.parent.mkdir(parents=True, exist_ok=True)
-            with capsys.disabled():
-                print(f"\nwaves: {waves}", file=sys.stderr) # which also workers pass on
-        # The runner says by leaving the program that tests failed; which ones is said below.
-        with contextlib.suppress(SystemExit):
-            get_runner("verilator").test(
-                test_module=MODULES, hdl_toplevel=top.name, hdl_toplevel_lang="verilog",
-                build_dir=folder, test_dir=tmp_path, results_xml=str(results), seed=1,
-                extra_env={"CDMA_CONFIG": json.dumps(asdict(config))},
-                test_args=["--trace-file", str(waves)] if WAVES else [])
-    assert results.exists(), "the simulation ended without results"
-    ran, failed = outcomes(results)
-    assert {name.split(".")[0] for name in ran} == set(MODULES)
-    assert not failed, f"failed: {', '.join(failed)}"
+    run_engine(config, tmp_path, capsys)
+
+
+@pytest.mark.slow
+def test_gates(tmp_path, capsys):
+    run_engine(CONFIGS["tiny"], tmp_path, capsys, as_gates=True)

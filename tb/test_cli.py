@@ -11,7 +11,7 @@ from opencdma.golden import zvc
 from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.verilog import EngineTop, Top
 from opencdma.sim import activations, bench
-from opencdma.sim.bench import codec, engine, tensors
+from opencdma.sim.bench import codec, engine, switching, tensors
 from opencdma.sim.cli import app
 from opencdma.sim.codec import SimulatedCodec
 from opencdma.spec import PRESETS
@@ -59,6 +59,7 @@ def measured(monkeypatch):
         "codec": records + even,
         "streams": [record | {"transfers": 32, "transfer_bytes": 192} for record in records],
         "activations": [tensors.measure(simulated, *tensor).flat() for tensor in TENSORS],
+        "switching": list(switching.measure(simulated, TENSORS)),
         "simulation": [{"driver": "native", "design": "x", "cycles": 1, "seconds": 1,
                         "cycles_per_s": 1}],
         "software": [],

@@ -110,6 +110,16 @@ def test_every_length(codec):
         check(codec, transfers, Pauses(0.2, 0.4, 0.2, 0.4, seed=3))
 
 
+def test_store_that_fills_up(codec):
+    """Transfers that take most lines for their beats, when next to nothing goes out."""
+    width = codec.geometry.width
+    for size in codec.geometry.element_sizes:
+        for nbytes in (width, width - size or width, 2 * width):
+            transfers = both_ways(b"\xff" * nbytes, size)
+            for transfer in transfers:
+                check(codec, [transfer] * 150, Pauses(0, 0, 0.98, 0, seed=1))
+
+
 def test_float_corner_cases(codec):
     """Negative zero, denormals, infinities and NaN payloads survive bit for bit."""
     patterns = {
@@ -211,6 +221,20 @@ def test_malformed_at_every_line(codec):
             length = elements * size + rng.choice([0, GROUP_BYTES])
             transfers.append(Transfer(command(DECOMPRESS, size, length), bytes(stream)))
         check(codec, transfers)
+
+
+def test_malformed_and_slow(codec):
+    """Damaged packets that arrive later than what decodes them waits for."""
+    rng, numbers = random.Random(9), np.random.default_rng(9)
+    for size in codec.geometry.element_sizes:
+        transfers = []
+        for _ in range(60):
+            raw = sparse(numbers, rng.randrange(1, 500 // size) * size, size, rng.random())
+            stream = bytearray(zvc.encode(np.frombuffer(raw, f"<u{size}")))
+            stream[rng.randrange(len(stream))] ^= 1 << rng.randrange(8)
+            length = max(size, len(raw) - size * rng.choice([0, 1, 20]))
+            transfers.append(Transfer(command(DECOMPRESS, size, length), bytes(stream)))
+        check(codec, transfers, Pauses(input=0.9, seed=size))
 
 
 @pytest.mark.parametrize("seed", range(6))

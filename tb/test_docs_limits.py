@@ -11,7 +11,15 @@ from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.dma.fetcher import AHEAD
 from opencdma.hw.dma.register_bank import ADDRESS_BITS
 from opencdma.sim.device import BusChannel, Port, SimulatedDevice
-from opencdma.spec import MAX_RAW_LENGTH, Channel, Config, Descriptor, Opcode, registers
+from opencdma.spec import (
+    MAX_RAW_LENGTH,
+    Channel,
+    Config,
+    Descriptor,
+    Direction,
+    Opcode,
+    registers,
+)
 from opencdma.spec.generated import DESCRIPTOR
 from opencdma.spec.registers import CHANNEL
 
@@ -56,7 +64,7 @@ def test_builds():
     least, most = numbers("descriptors whose data are in the codec, per channel")
     builds = [CodecGeometry(width, sizes)
               for width in (8, 16, 32, 64) for sizes in ((4,), (1, 2, 4))]
-    assert {build.transfers for build in builds} == {least, most}
+    assert {build.transfers(way) for build in builds for way in Direction} == {least, most}
     *some, last = numbers("bytes per beat")
     with pytest.raises(ValueError, match=f"{', '.join(map(str, some))} or {last} bytes"):
         Config(dev_width=128)

@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from opencdma.spec import MAX_RAW_LENGTH, ElementType, ErrorCode, FormatId, Status
+from opencdma.spec import GROUP_BYTES, MAX_RAW_LENGTH, ElementType, ErrorCode, FormatId, Status
 
 from .geometry import CodecGeometry
 from .payloads import CommandWord
@@ -21,6 +21,7 @@ class DecodedCommand(data.Struct):
     zvc:        1 # format is ZVC rather than RAW
     size:       2 # base-2 logarithm of the element size in bytes
     raw_length: 32 # bytes
+    long:       1 # raw_length is that of two groups or more
 
 
 class CommandDecoder(wiring.Component):
@@ -66,6 +67,7 @@ class CommandDecoder(wiring.Component):
             decoded.zvc.eq(given.format_id == FormatId.ZVC),
             decoded.size.eq(size),
             decoded.raw_length.eq(given.raw_length),
+            decoded.long.eq(given.raw_length >= 2 * GROUP_BYTES),
         ]
         with m.If(given.reserved.any()):
             m.d.sync += decoded.status.eq(Status.RESERVED_NONZERO)

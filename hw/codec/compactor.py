@@ -144,12 +144,15 @@ class Compactor(wiring.Component):
             "final": mask_lanes - ~self.i.p.empty,
         }
         kept, ones = list(self.i.p.keep), list(self.i.p.nonzero)
+        # What the last lanes count is added a rank later: it comes from much that is counted.
+        adding_rank = min(1, geometry.count_ranks - 1)
         for rank in range(geometry.count_ranks):
             last_rank = rank == geometry.count_ranks - 1
-            if rank == 0:
+            if rank == adding_rank:
                 growth = self._grown(m, growth, kept[-1], "first")
             for step in range(geometry.levels)[2 * rank:2 * rank + 2]:
-                growth = self._grown(m, growth, kept[lanes - (1 << step) - 1], f"then{step}")
+                if rank >= adding_rank:
+                    growth = self._grown(m, growth, kept[lanes - (1 << step) - 1], f"then{step}")
                 kept = prefix_step(m, kept, step, name="kept")
                 ones = prefix_step(m, ones, step, name="nonzero")
             if last_rank:
@@ -221,10 +224,12 @@ class Compactor(wiring.Component):
         return m
 
     def _grown(self, m, growth, count, when):
-        """Returns the sums of ``growth`` with a count added, modulo places."""
+        """Returns the sums of ``growth`` with a count added."""
         grown = {}
         for name, sum_ in growth.items():
-            grown[name] = Signal(range(self._places), name=f"{name}_{when}")
+            grown[name] = Signal(
+                range(-1, self._geometry.mask_lanes_max + 2 * self._geometry.lanes + 1),
+                name=f"{name}_{when}")
             m.d.comb += grown[name].eq(sum_ + count)
         return grown
 

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import connect, flipped
 from amaranth.utils import ceil_log2
 
 from opencdma.hw.stream import Credit, Queue
+from opencdma.spec import Direction
 
 from .command import CommandDecoder
 from .compactor import Compactor
@@ -61,24 +62,27 @@ class Compressor(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
+        most = geometry.transfers(Direction.COMPRESS)
 
-        # What was taken and not yet placed, at the most lines a beat can take; the last one stays
-        # free, so that a full store does not look empty. Besides there is room for what waits for
-        # the mask of its group, and for what comes until a line that is free has been filled.
+        # What was taken and not yet placed, at the most lines a beat can take. The last line stays
+        # free, so that a full store does not look empty.
         unplaced = geometry.count_ranks + 5
-        reserve = unplaced * -(-(geometry.mask_lanes_max + geometry.lanes) // geometry.lanes) + 1
-        lines = 1 << ceil_log2(reserve + geometry.group_beats + max(geometry.ranks, 1) + 9)
+        reserve = unplaced * -(-(geometry.mask_lanes_max + geometry.lanes) // geometry.lanes)
+        # Besides there is room for what waits for the mask of its group, or is on its way through
+        # the network, and for what comes until a line that is free has been filled.
+        group = -(-(geometry.mask_lanes_max + geometry.group_lanes) // geometry.lanes)
+        lines = 1 << ceil_log2(reserve + max(group + 9, geometry.ranks + 11))
 
         m.submodules.decoder = decoder = CommandDecoder(geometry)
-        m.submodules.framer = framer = Framer(geometry, depth=geometry.transfers)
+        m.submodules.framer = framer = Framer(geometry, depth=most)
         m.submodules.zero_mask = zero_mask = ZeroMask(geometry)
         m.submodules.mask_builder = mask_builder = MaskBuilder(
             geometry, delay=geometry.count_ranks + 1)
         m.submodules.compactor = compactor = Compactor(geometry, places=lines * geometry.lanes)
-        m.submodules.packer = packer = Packer(geometry, lines=lines, transfers=geometry.transfers)
-        m.submodules.waiting = waiting = Credit(geometry.transfers)
-        m.submodules.transfers = transfers = Credit(geometry.transfers)
-        m.submodules.inputs = inputs = Queue(InputReport, geometry.transfers)
+        m.submodules.packer = packer = Packer(geometry, lines=lines, transfers=most)
+        m.submodules.waiting = waiting = Credit(most)
+        m.submodules.transfers = transfers = Credit(most)
+        m.submodules.inputs = inputs = Queue(InputReport, most)
 
         connect(m, flipped(self.i), framer.i)
         connect(m, framer.o, zero_mask.i)
@@ -92,8 +96,8 @@ class Compressor(wiring.Component):
                 stage.i.payload.eq(zero_mask.o.payload),
             ]
 
-        held, room = Signal(range(lines)), Signal()
-        m.d.sync += [held.eq(compactor.line - packer.line), room.eq(held < lines - reserve)]
+        held = Signal(range(lines))
+        m.d.sync += held.eq(compactor.line - packer.line)
 
         accept, given = Signal(), Signal()
         m.d.comb += [
@@ -106,24 +110,29 @@ class Compressor(wiring.Component):
             framer.allowed.eq(transfers.available),
             transfers.take.eq(framer.begins),
             transfers.give.eq(given),
-            framer.enable.eq(room),
+            framer.enable.eq(held < lines - reserve),
         ]
         connect(m, decoder.o, framer.commands)
 
-        # One status out of two reports.
+        # One status out of two reports, when the one before has gone.
+        status, both = self.statuses.p, Signal()
         m.d.comb += [
             inputs.i.valid.eq(framer.reports.valid),
             inputs.i.payload.eq(framer.reports.payload),
-            given.eq(self.statuses.valid & self.statuses.ready),
+            both.eq(inputs.o.valid & packer.reports.valid),
+            given.eq(both & (~self.statuses.valid | self.statuses.ready)),
             inputs.o.ready.eq(given),
             packer.reports.ready.eq(given),
-            self.statuses.valid.eq(inputs.o.valid & packer.reports.valid),
-            self.statuses.p.status.eq(inputs.o.p.status),
-            self.statuses.p.error_code.eq(inputs.o.p.error_code),
-            self.statuses.p.reserved.eq(0),
-            self.statuses.p.bytes_in.eq(inputs.o.p.bytes_in),
-            self.statuses.p.bytes_out.eq(packer.reports.p.bytes_out),
-            self.statuses.p.nonzeros.eq(packer.reports.p.nonzeros),
-            self.statuses.p.position.eq(inputs.o.p.position),
         ]
+        with m.If(~self.statuses.valid | self.statuses.ready):
+            m.d.sync += [
+                self.statuses.valid.eq(both),
+                status.status.eq(inputs.o.p.status),
+                status.error_code.eq(inputs.o.p.error_code),
+                status.reserved.eq(0),
+                status.bytes_in.eq(inputs.o.p.bytes_in),
+                status.bytes_out.eq(packer.reports.p.bytes_out),
+                status.nonzeros.eq(packer.reports.p.nonzeros),
+                status.position.eq(inputs.o.p.position),
+            ]
         return m

@@ -65,7 +65,7 @@ class Expander(wiring.Component):
     -------
     i : ``In(stream.Signature(PlannedBeat(geometry), always_ready=True))``
         Beats whose data have arrived.
-    read_position, read_data : ``Out``, ``In``
+    read_position, read_after, read_data : ``Out``, ``Out``, ``In``
         To a line store of ``lanes`` cells.
     o : ``Out(stream.Signature(ExpandedBeat(geometry), always_ready=True))``
         The beats with their data.
@@ -76,6 +76,7 @@ class Expander(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(PlannedBeat(geometry), always_ready=True)),
             "read_position": Out(StoreShape(geometry).position),
+            "read_after": Out(StoreShape(geometry).position),
             "read_data": In(data.ArrayLayout(8 * geometry.lane_bytes, geometry.lanes)),
             "o": Out(stream.Signature(ExpandedBeat(geometry), always_ready=True)),
         })
@@ -95,16 +96,17 @@ class Expander(wiring.Component):
             "data": self.read_data.shape(), "turns": given.turns.shape(),
             "lanes": StoredLanes(geometry), "beat": ExpandedBeat.side(geometry),
         }), reset_less=True)
+        stored = Signal(StoredLanes(geometry))
         fetched_valid = Signal()
         ring = Ring(lanes, 1 << len(given.position)).of(given.position, given.behind)
-        m.d.comb += self.read_position.eq(given.position)
+        m.d.comb += [
+            self.read_position.eq(given.position), self.read_after.eq(given.after)]
         m.d.sync += [
             fetched_valid.eq(self.i.valid),
             fetched.data.eq(self.read_data),
             fetched.turns.eq(given.turns),
             fetched.lanes.within.eq(ring["inside"]),
             fetched.lanes.there.eq(given.there),
-            fetched.lanes.filled.eq(Cat(Value.cast(lane).any() for lane in self.read_data)),
             fetched.lanes.first.eq(first),
             fetched.lanes.mask_bytes.eq(mask_bytes),
             fetched.lanes.size.eq(given.size),
@@ -118,7 +120,9 @@ class Expander(wiring.Component):
             lanes=lanes, lane_bits=8 * geometry.lane_bytes, side=ExpandedBeat.side(geometry),
             ranks=geometry.ranks)
         m.d.comb += [
-            check.i.eq(fetched.lanes),
+            stored.eq(fetched.lanes),
+            stored.filled.eq(Cat(Value.cast(lane).any() for lane in fetched.data)),
+            check.i.eq(stored),
             network.i.valid.eq(fetched_valid),
             network.i.p.data.eq(fetched.data),
             network.i.p.turns.eq(fetched.turns),

@@ -2,12 +2,12 @@
 """First stage of the compressor: commands and packets become beats that know their place."""
 
 from amaranth import *
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from opencdma.hw.stream import Queue
-from opencdma.spec import ErrorCode, Status
+from opencdma.spec import GROUP_BYTES, ErrorCode, Status
 
 from .command import DecodedCommand
 from .geometry import CodecGeometry
@@ -65,16 +65,16 @@ class Framer(wiring.Component):
     that is too long gives the bytes the command asked for, and the rest is swallowed. The packet
     of a refused command is swallowed and gives one empty beat.
 
-    Throughput is one beat per cycle, across packets too; latency is one cycle. ``i.ready`` does
-    not depend on ``i.valid``, and depends combinationally on ``enable``. What a command means for
-    the beats is worked out while it waits.
+    Throughput is one beat per cycle, across packets too; latency is one cycle. ``i.ready`` is a
+    register. What a command means for the beats is worked out while it waits.
 
     Parameters
     ----------
     geometry : :class:`CodecGeometry`
         Build parameters.
     depth : :class:`int`
-        Commands that can be waiting, a power of two.
+        Commands that can be waiting, a power of two; and packets that can have begun and not have
+        been reported.
 
     Members
     -------
@@ -85,13 +85,13 @@ class Framer(wiring.Component):
     o : ``Out(stream.Signature(RawBeat(geometry), always_ready=True))``
         Beats with their place in the transfer.
     reports : ``Out(stream.Signature(InputReport, always_ready=True))``
-        One per packet, five cycles after its last beat is taken.
+        One per packet, six cycles after its last beat is taken.
     allowed : ``In(1)``
         A packet may begin: there will be room for what is reported of it.
     begins : ``Out(1)``
         A packet begins.
     enable : ``In(1)``
-        A beat may be taken: there is room for it behind ``o``.
+        A beat may be taken in the next cycle: there will be room for it behind ``o``.
     """
 
     def __init__(self, geometry: CodecGeometry, *, depth: int):
@@ -113,77 +113,89 @@ class Framer(wiring.Component):
         width, lanes, group_beats = geometry.width, geometry.lanes, geometry.group_beats
         width_bits = exact_log2(width)
 
-        class State(enum.Enum, shape=2):
-            IDLE, DATA, EXCESS, REFUSED = range(4)
-
         # A transfer as a number of full beats, and what its last beat has.
         plan_layout = data.StructLayout({
-            "command": DecodedCommand, "full": 32 - width_bits, "partial": 1,
+            "zvc": 1, "size": 2, "full": 32 - width_bits, "partial": 1,
             "final": 1,       # the next beat is the last
             "present": lanes, # in the last beat
         })
-        coming, coming_valid = Signal(plan_layout), Signal()
+        # What its report is made from waits until the packet has ended.
+        expected_layout = data.StructLayout({"status": 8, "error_code": 8, "raw_length": 32})
+        waiting_layout = data.StructLayout({"plan": plan_layout, "refused": 1})
+        coming, coming_expected = Signal(waiting_layout), Signal(expected_layout)
+        coming_valid = Signal()
         length = self.commands.p.raw_length
         full, rest = length[width_bits:], length[:width_bits]
+        short = length[:exact_log2(2 * GROUP_BYTES)] # if it is not long
+        is_long, no_full, one_full = self.commands.p.long, Signal(), Signal()
+        m.d.comb += [
+            no_full.eq(~is_long & (short[width_bits:] == 0)),
+            one_full.eq(~is_long & (short[width_bits:] == 1)),
+        ]
         m.d.sync += [
             coming_valid.eq(self.commands.valid),
-            coming.command.eq(self.commands.payload),
-            coming.full.eq(full),
-            coming.partial.eq(rest != 0),
-            coming.final.eq((full == 0) | ((full == 1) & (rest == 0))),
+            coming.refused.eq(self.commands.p.status != Status.OK),
+            coming.plan.zvc.eq(self.commands.p.zvc),
+            coming.plan.size.eq(self.commands.p.size),
+            coming.plan.full.eq(full),
+            coming.plan.partial.eq(rest != 0),
+            coming.plan.final.eq(no_full | (one_full & (rest == 0))),
         ]
         for lane in range(lanes):
-            m.d.sync += coming.present[lane].eq(
-                (rest > lane * geometry.lane_bytes) | ((rest == 0) & (full != 0)))
-        m.submodules.plans = plans = Queue(plan_layout, self._depth)
+            m.d.sync += coming.plan.present[lane].eq(
+                (rest > lane * geometry.lane_bytes) | ((rest == 0) & ~no_full))
+        for name in expected_layout.members:
+            m.d.sync += coming_expected[name].eq(self.commands.p[name])
+        m.submodules.plans = plans = Queue(waiting_layout, self._depth)
         plan, load = Signal(plan_layout), Signal()
         m.d.comb += [
             plans.i.valid.eq(coming_valid), plans.i.payload.eq(coming),
             plans.o.ready.eq(load & self.allowed), self.begins.eq(plans.o.valid & plans.o.ready)]
 
-        # The next command is taken over in the cycle that ends the packet before it.
-        state    = Signal(State)
+        # The next command is taken over in the cycle that ends the packet before it. The state is
+        # coded so that much can follow from few bits of it: there is a command; its beats go on; it
+        # is refused. Neither of the latter: what comes is too much.
+        begun, wanted, refused = Signal(), Signal(), Signal()
         in_group = Signal(range(group_beats))
         first    = Signal() # no beat of the transfer came before
-        command, beat, taken = plan.command, self.i.p, Signal()
+        beat, taken = self.i.p, Signal()
         m.d.comb += [
-            self.i.ready.eq(self.enable & (state != State.IDLE)),
             taken.eq(self.i.valid & self.i.ready),
-            load.eq((state == State.IDLE) | (taken & beat.last)),
+            load.eq(~begun | (taken & beat.last)),
         ]
 
         # The last beat of a packet may be shorter than the transfer wants it.
         there = Signal(lanes)
-        with m.Switch(command.size):
+        with m.Switch(plan.size):
             for size in geometry.element_sizes:
                 with m.Case(geometry.size_code(size)):
                     for lane in range(lanes):
                         whole = (lane * geometry.lane_bytes // size + 1) * size
                         m.d.comb += there[lane].eq(beat.count >= whole)
 
-        refused, final, emits = Signal(), Signal(), Signal()
+        final, emits = Signal(), Signal()
         present = Signal(lanes)
         m.d.comb += [
-            refused.eq(state == State.REFUSED),
             final.eq(plan.final | beat.last),
             present.eq(
                 there & (plan.present | (~plan.final).replicate(lanes))
                 & (~refused).replicate(lanes)),
-            emits.eq(taken & ((state == State.DATA) | (refused & beat.last))),
+            emits.eq(taken & (wanted | (refused & beat.last))),
         ]
         m.d.sync += [
             self.o.valid.eq(emits),
             self.o.p.data.eq(beat.data),
             self.o.p.filled.eq(Cat(byte.any() for byte in beat.data)),
             self.o.p.present.eq(present),
-            self.o.p.zvc.eq(command.zvc),
-            self.o.p.size.eq(command.size),
-            self.o.p.head.eq(command.zvc & (in_group == 0) & present[0]),
+            self.o.p.zvc.eq(plan.zvc),
+            self.o.p.size.eq(plan.size),
+            self.o.p.head.eq(plan.zvc & (in_group == 0) & present[0]),
             self.o.p.tail.eq(final | (in_group == group_beats - 1)),
             self.o.p.last.eq(final),
-            self.o.p.empty.eq(first & ~present[0]),
+            self.o.p.empty.eq((first | refused) & ~present[0]),
         ]
-        with m.If(taken & (state == State.DATA)):
+        # Counted is on behind the beats that are wanted as well: it does not matter there.
+        with m.If(taken):
             m.d.sync += [
                 plan.full.eq(plan.full - 1),
                 plan.final.eq((plan.full == 1) | ((plan.full == 2) & ~plan.partial)),
@@ -191,57 +203,68 @@ class Framer(wiring.Component):
                 first.eq(0),
             ]
             with m.If(plan.final):
-                m.d.sync += state.eq(State.EXCESS)
+                m.d.sync += wanted.eq(0)
+        # Beats are taken while there is a command, which is told a cycle ahead.
+        m.d.sync += self.i.ready.eq(self.enable & (self.begins | ~load))
         with m.If(load):
-            m.d.sync += [plan.eq(plans.o.payload), in_group.eq(0), first.eq(1)]
-            m.d.sync += state.eq(State.IDLE)
-            with m.If(plans.o.valid & self.allowed):
-                m.d.sync += state.eq(Mux(
-                    plans.o.p.command.status == Status.OK, State.DATA, State.REFUSED))
+            m.d.sync += [
+                plan.eq(plans.o.p.plan), in_group.eq(0), first.eq(1),
+                begun.eq(self.begins),
+                wanted.eq(self.begins & ~plans.o.p.refused),
+                refused.eq(self.begins & plans.o.p.refused),
+            ]
 
         # The report: the length is added up, compared, and judged, each in a cycle of its own.
-        packet_layout = data.StructLayout({"command": DecodedCommand, "cut": 1})
-        taken_last, ended = Signal(packet_layout), Signal(packet_layout)
         m.submodules.counter = counter = LengthCounter(width)
+        m.submodules.expected = expected = Queue(expected_layout, 2 * self._depth)
         m.d.comb += [
             counter.take.eq(taken), counter.count.eq(beat.count), counter.last.eq(beat.last),
+            expected.i.valid.eq(coming_valid),
+            expected.i.payload.eq(coming_expected),
+            expected.o.ready.eq(counter.done),
         ]
+        taken_cut, counted_cut = Signal(), Signal()
+        m.d.sync += [taken_cut.eq(beat.cut), counted_cut.eq(taken_cut)]
+        packet_layout = data.StructLayout({"expected": expected_layout, "total": 32, "cut": 1})
+        ended, ended_valid = Signal(packet_layout), Signal()
         m.d.sync += [
-            taken_last.command.eq(command), taken_last.cut.eq(beat.cut), ended.eq(taken_last)]
+            ended_valid.eq(counter.done),
+            ended.expected.eq(expected.o.payload),
+            ended.total.eq(counter.total),
+            ended.cut.eq(counted_cut),
+        ]
 
-        judged = Signal(data.StructLayout({
-            "command": DecodedCommand, "cut": 1, "total": 32, "short": 1,
-            "differs": 2}))
-        judge = Signal()
+        wanted_length = ended.expected.raw_length
+        judged, judged_valid = Signal(packet_layout), Signal()
+        good, short, differs = Signal(), Signal(), Signal(2)
         m.d.sync += [
-            judge.eq(counter.done),
-            judged.command.eq(ended.command),
-            judged.cut.eq(ended.cut),
-            judged.total.eq(counter.total),
-            judged.short.eq(counter.total < ended.command.raw_length),
-            judged.differs.eq(Cat( # each half: the last step is the next cycle's
-                counter.total.word_select(n, 16) != ended.command.raw_length.word_select(n, 16)
+            judged_valid.eq(ended_valid),
+            judged.eq(ended),
+            good.eq(ended.expected.status == Status.OK),
+            short.eq(ended.total < wanted_length),
+            differs.eq(Cat( # each half: the last step is the next cycle's
+                ended.total.word_select(n, 16) != wanted_length.word_select(n, 16)
                 for n in range(2))),
         ]
-        m.d.sync += [
-            self.reports.valid.eq(judge),
-            self.reports.p.bytes_in.eq(judged.total),
-            self.reports.p.position.eq(0),
-            self.reports.p.status.eq(judged.command.status),
-            self.reports.p.error_code.eq(judged.command.error_code),
+        mismatch, cut = Signal(), Signal()
+        m.d.comb += [
+            mismatch.eq(good & differs.any()),
+            cut.eq(good & ~differs.any() & judged.cut),
         ]
-        with m.If(judged.command.status == Status.OK):
-            with m.If(judged.differs.any()):
-                m.d.sync += [
-                    self.reports.p.status.eq(Status.DATA_ERROR),
-                    self.reports.p.error_code.eq(ErrorCode.LENGTH_MISMATCH),
-                    self.reports.p.position.eq(
-                        Mux(judged.short, judged.total, judged.command.raw_length)),
-                ]
-            with m.Elif(judged.cut):
-                m.d.sync += [
-                    self.reports.p.status.eq(Status.DATA_ERROR),
-                    self.reports.p.error_code.eq(ErrorCode.FRAMING),
-                    self.reports.p.position.eq(judged.total),
-                ]
+        # Sums of masked terms: a multiplexer would become a reset of all these registers.
+        m.d.sync += [
+            self.reports.valid.eq(judged_valid),
+            self.reports.p.bytes_in.eq(judged.total),
+            # As far as the packet and its command go together.
+            self.reports.p.position.eq(
+                (judged.total & (cut | (mismatch & short)).replicate(32))
+                | (judged.expected.raw_length & (mismatch & ~short).replicate(32))),
+            self.reports.p.status.eq(
+                (judged.expected.status & (~(mismatch | cut)).replicate(8))
+                | (Status.DATA_ERROR & (mismatch | cut).replicate(8))),
+            self.reports.p.error_code.eq(
+                judged.expected.error_code
+                | (ErrorCode.LENGTH_MISMATCH & mismatch.replicate(8))
+                | (ErrorCode.FRAMING & cut.replicate(8))),
+        ]
         return m

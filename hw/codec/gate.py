@@ -82,49 +82,72 @@ class Gate(wiring.Component):
         m = Module()
         geometry, beat = self._geometry, self.i.p.beat
 
-        # Running totals: to the beat, and to the last whole group.
-        consumed, bytes_out, nonzeros = Signal(32), Signal(32), Signal(32)
-        valid_bytes, valid_nonzeros = Signal(32), Signal(32)
-        next_consumed, next_bytes, next_nonzeros = Signal(32), Signal(32), Signal(32)
+        # The first error of the transfer: before this beat, or in it.
+        failed, fails = Signal(), Signal()
         zeros, stored_zero = self.i.p.zeros, Signal()
         m.d.comb += [
-            next_consumed.eq(consumed + beat.step),
-            next_bytes.eq(bytes_out + beat.count * geometry.lane_bytes),
-            next_nonzeros.eq(nonzeros + zeros.nonzeros),
             stored_zero.eq(beat.checked & zeros.stored_zero),
-        ]
-
-        # The first error of the transfer, before this beat or in it; or what there is of it.
-        failed, report = Signal(), Signal(DecodeReport)
-        fails, found = Signal(), Signal(DecodeReport)
-        m.d.comb += [
             fails.eq(stored_zero | (beat.kind != BeatKind.DATA)),
-            found.position.eq(consumed + Mux(stored_zero, zeros.offset, beat.where)),
-            found.consumed.eq(next_consumed),
-            # Of use when the beat fails, or is the last.
-            found.bytes_out.eq(Mux(fails, valid_bytes, next_bytes)),
-            found.nonzeros.eq(Mux(fails, valid_nonzeros, next_nonzeros)),
+        ]
+        with m.If(self.i.valid):
+            with m.If(~failed):
+                m.d.sync += failed.eq(fails)
+            with m.If(beat.last):
+                m.d.sync += failed.eq(0)
+
+        # What there is to add up, a cycle later.
+        judged_valid, judged = Signal(), Signal(data.StructLayout({
+            "step": beat.step.shape(), "count": beat.count.shape(),
+            "nonzeros": zeros.nonzeros.shape(), "tail": 1, "last": 1,
+            "fails": 1, "error_code": 8, "where": zeros.offset.shape(), # in the beat
+        }))
+        first = Signal() # nothing before this beat failed
+        m.d.sync += [
+            judged_valid.eq(self.i.valid),
+            first.eq(~failed),
+            judged.step.eq(beat.step),
+            judged.count.eq(beat.count),
+            judged.nonzeros.eq(zeros.nonzeros),
+            judged.tail.eq(beat.tail),
+            judged.last.eq(beat.last),
+            judged.fails.eq(fails),
+            judged.where.eq(Mux(stored_zero, zeros.offset, beat.where)),
+            judged.error_code.eq(ErrorCode.NONE),
         ]
         with m.If(stored_zero):
-            m.d.comb += found.error_code.eq(ErrorCode.NON_CANONICAL)
+            m.d.sync += judged.error_code.eq(ErrorCode.NON_CANONICAL)
         with m.Elif(beat.kind == BeatKind.PADDING):
-            m.d.comb += found.error_code.eq(ErrorCode.PADDING)
+            m.d.sync += judged.error_code.eq(ErrorCode.PADDING)
         with m.Elif(beat.kind == BeatKind.TRUNCATED):
-            m.d.comb += found.error_code.eq(ErrorCode.TRUNCATED)
+            m.d.sync += judged.error_code.eq(ErrorCode.TRUNCATED)
 
-        with m.If(self.i.valid):
+        # Running totals: to the beat, and to the last whole group.
+        totals = data.StructLayout({"bytes_out": 32, "nonzeros": 32})
+        consumed, total, whole = Signal(32), Signal(totals), Signal(totals)
+        next_consumed, next_total = Signal(32), Signal(totals)
+        m.d.comb += [
+            next_consumed.eq(consumed + judged.step),
+            next_total.bytes_out.eq(total.bytes_out + judged.count * geometry.lane_bytes),
+            next_total.nonzeros.eq(total.nonzeros + judged.nonzeros),
+        ]
+        with m.If(judged_valid):
+            m.d.sync += [consumed.eq(next_consumed), total.eq(next_total)]
+            with m.If(judged.tail):
+                m.d.sync += whole.eq(next_total)
+            with m.If(judged.last):
+                m.d.sync += [consumed.eq(0), total.eq(0), whole.eq(0)]
+
+        # What there is to report, of the first beat that fails or of the last one. Which of the
+        # totals it is is chosen when it is stored.
+        report, report_fails = Signal(DecodeReport), Signal()
+        counted, counted_whole = Signal(totals), Signal(totals)
+        with m.If(first): # between beats too: it is looked at only behind the last one
             m.d.sync += [
-                consumed.eq(next_consumed), bytes_out.eq(next_bytes), nonzeros.eq(next_nonzeros),
+                report.error_code.eq(judged.error_code),
+                report.position.eq(consumed + judged.where),
+                report.consumed.eq(next_consumed),
+                counted.eq(next_total), counted_whole.eq(whole), report_fails.eq(judged.fails),
             ]
-            with m.If(beat.tail):
-                m.d.sync += [valid_bytes.eq(next_bytes), valid_nonzeros.eq(next_nonzeros)]
-            with m.If(~failed):
-                m.d.sync += [failed.eq(fails), report.eq(found)]
-            with m.If(beat.last):
-                m.d.sync += [
-                    failed.eq(0), consumed.eq(0), bytes_out.eq(0), nonzeros.eq(0),
-                    valid_bytes.eq(0), valid_nonzeros.eq(0),
-                ]
 
         m.submodules.queue = queue = Queue(PacketBeat(geometry.width), self._depth)
         m.d.comb += [
@@ -146,7 +169,7 @@ class Gate(wiring.Component):
         m.submodules.gone = gone = Credit(self._transfers, initial=0)
         ended, sent, given = Signal(), Signal(), Signal()
         m.d.sync += [
-            ended.eq(self.i.valid & beat.last),
+            ended.eq(judged_valid & judged.last),
             sent.eq(taken & self.o.p.last),
         ]
         m.d.comb += [
@@ -155,6 +178,9 @@ class Gate(wiring.Component):
             given.eq(self.reports.valid & self.reports.ready),
             reports.i.valid.eq(ended),
             reports.i.payload.eq(report),
+            reports.i.p.bytes_out.eq(
+                Mux(report_fails, counted_whole.bytes_out, counted.bytes_out)),
+            reports.i.p.nonzeros.eq(Mux(report_fails, counted_whole.nonzeros, counted.nonzeros)),
             self.reports.valid.eq(reports.o.valid & gone.available),
             self.reports.payload.eq(reports.o.payload),
             reports.o.ready.eq(given),

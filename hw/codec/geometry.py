@@ -4,7 +4,7 @@
 from amaranth import *
 from amaranth.utils import ceil_log2, exact_log2
 
-from opencdma.spec import GROUP_BYTES
+from opencdma.spec import GROUP_BYTES, Direction
 
 __all__ = ["CodecGeometry"]
 
@@ -91,10 +91,10 @@ class CodecGeometry:
         """Register ranks where lanes are counted: one for every two levels of additions."""
         return -(-self.levels // 2)
 
-    @property
-    def transfers(self):
-        """Transfers that can be under way in each direction: as many as its latency hides."""
-        return 1 << ceil_log2(self.ranks + self.count_ranks + 12)
+    def transfers(self, direction):
+        """Transfers that can be under way in a direction: as many as its latency hides."""
+        rest = 10 if direction is Direction.COMPRESS else 12
+        return 1 << ceil_log2(self.ranks + self.count_ranks + rest)
 
     @property
     def _promised_latency(self):

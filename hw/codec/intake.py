@@ -4,8 +4,9 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from opencdma.hw.stream import Credit, Queue
+from opencdma.hw.stream import FrontQueue, Queue
 
 from .geometry import CodecGeometry
 from .length_counter import LengthCounter
@@ -42,15 +43,17 @@ class PacketLength(data.Struct):
 class Intake(wiring.Component):
     """Takes packets in line by line, and tells where they end.
 
-    Throughput is one beat per cycle. What ``written`` counts can be read, and the ends of the
-    packets among it are known. Each packet begins on a line of its own.
+    Throughput is one beat per cycle; ``i.ready`` is a register. What ``written`` counts can be
+    read, and the ends of the packets among it are known. Each packet begins on a line of its own.
 
     Parameters
     ----------
     geometry : :class:`CodecGeometry`
         Build parameters.
     packets : :class:`int`
-        Packets whose ends can be waiting, a power of two.
+        Packets whose ends and lengths can be waiting, a power of two. There must never be more:
+        those of which there are lines in the store, and those whose lines were released and whose
+        ends or lengths were not taken.
 
     Members
     -------
@@ -61,7 +64,8 @@ class Intake(wiring.Component):
     written : ``Out``
         Number of the line that comes next.
     released : ``In``
-        Lines before this one are no longer needed.
+        Lines before this one are no longer needed. May be ahead of ``written``, by less than twice
+        the depth of the store.
     ends_ahead, ends : ``Out(stream.Signature(PacketEnd(geometry)))``
         The end of every packet, for two readers at their own pace.
     lengths : ``Out(stream.Signature(PacketLength))``
@@ -87,20 +91,22 @@ class Intake(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat, taken = self.i.p, Signal()
-        ahead = Queue(PacketEnd(self._geometry), self._packets)
-        behind = Queue(PacketEnd(self._geometry), self._packets)
+        ahead = FrontQueue(PacketEnd(self._geometry), self._packets)
+        behind = FrontQueue(PacketEnd(self._geometry), self._packets)
         lengths = Queue(PacketLength, self._packets)
         m.submodules.ahead, m.submodules.behind, m.submodules.lengths = ahead, behind, lengths
 
-        # The two ends are taken out of their queues before the length is: what its queue has room
-        # for, with what is still being added up, all of them have.
-        m.submodules.room = room = Credit(self._packets)
-        # Room for two lines, of which one may be taken while this is being found out.
-        held, free = Signal.like(self.written), Signal(init=1)
-        m.d.comb += held.eq(self.written - self.released)
-        m.d.sync += free.eq(held < self._store.depth - 1)
+        # Two lines may be taken while it is being found out that there is room for no more. This is
+        # kept twice: one copy has a long way to all the memories, the other is near the queues.
+        held, full, ends = Signal(len(self.written)), Signal(init=1), Signal()
+        fills = Signal()
+        depth_bits = exact_log2(self._store.depth)
+        m.d.comb += fills.eq( # held >= depth - 2, where less than none is none
+            ~held[-1] & (held[depth_bits:-1].any() | held[1:depth_bits].all()))
+        m.d.sync += [
+            held.eq(self.written - self.released), self.i.ready.eq(~fills), full.eq(fills)]
         m.d.comb += [
-            self.i.ready.eq(free & room.available),
+            ends.eq(self.i.valid & ~full & beat.last),
             taken.eq(self.i.valid & self.i.ready),
             self.write_en.eq(taken),
             self.write_line.eq(self.written),
@@ -117,15 +123,13 @@ class Intake(wiring.Component):
             lengths.i.p.bytes_in.eq(length.total),
             lengths.i.p.cut.eq(ended_cut),
             lengths.i.valid.eq(length.done),
-            room.take.eq(taken & beat.last),
-            room.give.eq(self.lengths.valid & self.lengths.ready),
         ]
         m.d.sync += [cut.eq(beat.cut), ended_cut.eq(cut)]
         for queue, out in ((ahead, self.ends_ahead), (behind, self.ends)):
             m.d.comb += [
                 queue.i.p.line.eq(self.written),
                 queue.i.p.count.eq(beat.count),
-                queue.i.valid.eq(taken & beat.last),
+                queue.i.valid.eq(ends),
             ]
             wiring.connect(m, queue.o, wiring.flipped(out))
         wiring.connect(m, lengths.o, wiring.flipped(self.lengths))

@@ -32,7 +32,7 @@ class LengthCounter(wiring.Component):
     done : ``Out(1)``
         The last beat was taken two cycles ago.
     total : ``Out(bits)``
-        With ``done``: bytes of the packet.
+        With ``done``: bytes of the packet. Combinational, from registers.
     """
 
     def __init__(self, width: int, *, bits: int = 32):
@@ -43,19 +43,19 @@ class LengthCounter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        take, last, count = Signal(), Signal(), Signal.like(self.count)
+        m.d.sync += [take.eq(self.take), last.eq(self.last), count.eq(self.count)]
         before, after = Signal.like(self.total), Signal(len(self.total) + 1)
         over, packet, packet_over = Signal(), Signal.like(self.total), Signal()
-        m.d.comb += after.eq(before + self.count)
-        with m.If(self.take):
+        m.d.comb += after.eq(before + count)
+        with m.If(take):
             m.d.sync += [before.eq(after[:-1]), over.eq(over | after[-1])]
-            with m.If(self.last):
+            with m.If(last):
                 m.d.sync += [before.eq(0), over.eq(0)]
-        ended = Signal()
         m.d.sync += [
-            ended.eq(self.take & self.last),
+            self.done.eq(take & last),
             packet.eq(after[:-1]),
             packet_over.eq(over | after[-1]),
-            self.done.eq(ended),
-            self.total.eq(packet | packet_over.replicate(len(packet))),
         ]
+        m.d.comb += self.total.eq(packet | packet_over.replicate(len(packet)))
         return m

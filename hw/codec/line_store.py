@@ -61,6 +61,8 @@ class LineStore(wiring.Component):
         The line to be written.
     read_position : ``In``
         First lane to be read.
+    read_after : ``In``
+        The position ``cells`` lanes after it, for those that it is too late to add them.
     read_data : ``Out``
         The ``cells`` lanes from there on.
     """
@@ -74,6 +76,7 @@ class LineStore(wiring.Component):
             "write_line": In(store.line),
             "write_data": In(data.ArrayLayout(8 * geometry.lane_bytes, geometry.lanes)),
             "read_position": In(store.position),
+            "read_after": In(store.position),
             "read_data": Out(data.ArrayLayout(8 * geometry.lane_bytes, cells)),
         })
 
@@ -85,7 +88,8 @@ class LineStore(wiring.Component):
         rows = self._store.depth // banks
 
         # A cell below the first lane of the read holds it in the row after.
-        row, first = self.read_position[cell_bits:], self.read_position[:cell_bits]
+        row, next_row = self.read_position[cell_bits:], self.read_after[cell_bits:]
+        first = self.read_position[:cell_bits]
         for cell in range(cells):
             memory = Memory(shape=8 * geometry.lane_bytes, depth=rows, init=[])
             m.submodules[f"cell{cell}"] = memory
@@ -94,7 +98,7 @@ class LineStore(wiring.Component):
                 write.en.eq(self.write_en & (self.write_line[:bank_bits] == cell // lanes)),
                 write.addr.eq(self.write_line[bank_bits:]),
                 write.data.eq(self.write_data[cell % lanes]),
-                read.addr.eq(row + (first > cell)),
+                read.addr.eq(Mux(first > cell, next_row, row)),
                 self.read_data[cell].eq(read.data),
             ]
         return m

@@ -74,11 +74,12 @@ class MaskBuilder(wiring.Component):
                             with m.Case(n):
                                 m.d.comb += grown[n * step:(n + 1) * step].eq(beat.nonzero)
 
-        m.d.sync += self.o.valid.eq(0)
-        with m.If(beat.valid & (beat.head | started)):
+        grows = Signal()
+        m.d.comb += grows.eq(beat.valid & (beat.head | started))
+        m.d.sync += self.o.valid.eq(grows & beat.tail)
+        with m.If(grows):
             m.d.sync += [
                 self.o.p.bits.eq(grown),
-                self.o.valid.eq(beat.tail),
                 started.eq(~beat.tail),
                 slot.eq(Mux(beat.tail, 0, slot + 1)),
             ]

@@ -2,11 +2,11 @@
 """First stage of the decompressor: from mask to mask through the encoded stream."""
 
 from amaranth import *
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from opencdma.hw.stream import Credit, Queue
+from opencdma.hw.stream import Credit, FrontQueue
 from opencdma.spec import GROUP_BYTES, Status
 
 from .command import DecodedCommand
@@ -23,8 +23,9 @@ class GroupEntry(data.StructLayout):
 
     Fields
     ------
-    mask
-        Its mask; bytes that did not arrive are zero. Unspecified in stored transfers.
+    mask, arrived
+        Its mask, and how many bytes of it arrived; those behind them are unspecified, as all are in
+        stored transfers.
     position
         Where its data begin.
     count
@@ -45,7 +46,8 @@ class GroupEntry(data.StructLayout):
 
     def __init__(self, geometry):
         super().__init__({
-            "mask": geometry.mask_bits, "position": StoreShape(geometry).position,
+            "mask": geometry.mask_bits, "arrived": range(16 + 1),
+            "position": StoreShape(geometry).position,
             "count": range(geometry.group_lanes + 1), "beats": range(geometry.group_beats),
             "rest": range(geometry.lanes + 1), "zvc": 1, "size": 2,
             "last": 1, "refused": 1, "truncated": 1,
@@ -88,7 +90,7 @@ class MaskWalker(wiring.Component):
         The end of every packet.
     written : ``In``
         Number of the line that comes next.
-    read_position, read_data : ``Out``, ``In``
+    read_position, read_after, read_data : ``Out``, ``Out``, ``In``
         To a line store of :attr:`cells` cells.
     o : ``Out(stream.Signature(GroupEntry(geometry)))``
         The groups, in order.
@@ -108,6 +110,7 @@ class MaskWalker(wiring.Component):
             "ends": In(stream.Signature(PacketEnd(geometry))),
             "written": In(store.line),
             "read_position": Out(store.position),
+            "read_after": Out(store.position),
             "read_data": In(data.ArrayLayout(8 * geometry.lane_bytes, self.cells)),
             "o": Out(stream.Signature(GroupEntry(geometry))),
             "frontier": Out(store.line),
@@ -125,9 +128,6 @@ class MaskWalker(wiring.Component):
         geometry, store = self._geometry, self._store
         four_cycles = geometry.group_beats >= 4
 
-        class State(enum.Enum, shape=2):
-            IDLE, WALK, DRAIN = range(3)
-
         # A transfer as a number of groups, and what they need to be there: their masks, or in a
         # stored transfer their first lane.
         plan, begins = Signal(self._plan_layout()), Signal()
@@ -137,48 +137,63 @@ class MaskWalker(wiring.Component):
         # What is written is looked at as late as that.
         end_valid, end_taken, written = Signal(), Signal(), Signal(store.line)
         end = Signal(data.StructLayout({
-            "position": store.position, "next_line": store.line,
+            "position": store.position, "next_line": store.line, "after_line": store.line,
             "byte": range(geometry.width * len(store.line)),
         }))
         m.d.sync += written.eq(self.written)
-        m.d.comb += self.ends.ready.eq(~end_valid | end_taken)
+        end_known = Signal() # in the next cycle
+        m.d.comb += [
+            self.ends.ready.eq(~end_valid | end_taken),
+            end_known.eq(Mux(self.ends.ready, self.ends.valid, 1)),
+        ]
+        m.d.sync += end_valid.eq(end_known)
         with m.If(self.ends.ready):
             m.d.sync += [
-                end_valid.eq(self.ends.valid),
                 end.position.eq(store.end_position(self.ends.p)),
                 end.byte.eq(self.ends.p.line * geometry.width + self.ends.p.count),
                 end.next_line.eq(self.ends.p.line + 1),
+                end.after_line.eq(self.ends.p.line + (1 + self.cells // geometry.lanes)),
             ]
 
+        # There is a group to look at; all groups were; there is no transfer.
+        walking, draining, resting = Signal(), Signal(), Signal(init=1)
         # The mask of this group, its data, what it needs; and the same for a next group that
         # would begin with the data.
-        state = Signal(State)
         position, data_at, behind = (Signal(store.position) for _ in range(3))
         next_data, next_behind = Signal(store.position), Signal(store.position)
-        standing = Signal() # the group has been found, and not gone on its way
-        m.d.sync += [next_data.eq(data_at + plan.mask_lanes), next_behind.eq(data_at + plan.needs)]
+        # A row of the store after the masks.
+        after, next_after = Signal(store.position), Signal(store.position)
+        m.d.sync += [
+            next_data.eq(data_at + plan.mask_lanes), next_behind.eq(data_at + plan.needs),
+            next_after.eq(data_at + self.cells),
+        ]
 
         m.submodules.room = room = Credit(8)
-        trying, sure, early, late = Signal(), Signal(), Signal(), Signal()
-        finish, gone = Signal(), Signal()
+        trying, sure, finds, found, late, arrived = (Signal() for _ in range(6))
+        finish, finished, goes_on = Signal(), Signal(), Signal()
+        # The group to look at is the last one.
+        final, next_final = Signal(), Signal()
         m.d.comb += [
-            trying.eq((state == State.WALK) & standing & room.available & ~late),
+            arrived.eq(~store.is_before(Cat(C(0, store.lane_bits), written), behind)),
+            trying.eq(walking & room.available),
             sure.eq(end_valid | plan.empty),
-            early.eq(trying & sure),
-            gone.eq(early | late),
-            finish.eq(end_valid & ((early & plan.final) | (state == State.DRAIN))),
+            finds.eq(trying & (sure | arrived)),
             end_taken.eq(finish),
-            commands.ready.eq(finish | (state == State.IDLE)),
+            commands.ready.eq(finish | resting),
             begins.eq(commands.valid & commands.ready),
         ]
+        m.d.sync += [
+            found.eq(finds), late.eq(finds & ~sure), finished.eq(finish)]
+        # What was found is not the last of its packet, as far as that is known.
+        m.d.comb += goes_on.eq(found & ~finished)
 
         # Read. The mask begins in the cell where its position says.
         read = Signal(data.StructLayout({
             "left": 5, "none_left": 1, # bytes of the mask that arrived, if it is cut
-            "tentative": 1, "arrived": 1, "truncated": 1, "entry": GroupEntry(geometry),
+            "truncated": 1, "entry": GroupEntry(geometry),
         }))
-        read_valid, beyond, left = Signal(), Signal(), Signal(len(end.byte))
-        m.d.comb += self.read_position.eq(position)
+        beyond, left = Signal(), Signal(len(end.byte))
+        m.d.comb += [self.read_position.eq(position), self.read_after.eq(after)]
         m.d.comb += left.eq(end.byte - position * geometry.lane_bytes)
         cells, turn = self.read_data, position[:exact_log2(self.cells)]
         if four_cycles:
@@ -189,9 +204,6 @@ class MaskWalker(wiring.Component):
         domain = m.d.comb if four_cycles else m.d.sync
         domain += read_mask.eq(Value.cast(rotate(m, cells, turn, -1, name="turned")))
         m.d.sync += [
-            read_valid.eq(trying),
-            read.tentative.eq(~sure),
-            read.arrived.eq(~store.is_before(Cat(C(0, store.lane_bits), written), behind)),
             read.truncated.eq(~plan.empty & beyond),
             read.left.eq(left),
             read.none_left.eq(left[-1]),
@@ -204,22 +216,18 @@ class MaskWalker(wiring.Component):
             read.entry.last.eq(plan.final),
             read.entry.refused.eq(plan.refused),
         ]
-        m.d.comb += late.eq(read_valid & read.tentative & read.arrived)
 
-        mask = Signal(geometry.mask_bits)
-        for n in range(geometry.mask_bits // 8):
-            here = ~read.truncated | (~read.none_left & (read.left > n))
-            m.d.comb += mask[8 * n:8 * n + 8].eq(Mux(here, read_mask[8 * n:8 * n + 8], 0))
-        found = Signal()
-        m.submodules.queue = queue = Queue(GroupEntry(geometry), 8)
+        m.submodules.queue = queue = FrontQueue(GroupEntry(geometry), 8)
         m.d.comb += [
-            found.eq(read_valid & (~read.tentative | read.arrived)),
             queue.i.valid.eq(found),
             queue.i.payload.eq(read.entry),
-            queue.i.p.mask.eq(mask),
+            queue.i.p.mask.eq(read_mask),
+            queue.i.p.arrived.eq(Mux(
+                read.truncated, read.left & (~read.none_left).replicate(5), GROUP_BYTES // 8)),
             queue.i.p.truncated.eq(read.truncated),
             queue.i.p.last.eq(read.entry.last | read.truncated),
-            room.take.eq(gone),
+            # When it is not sure, there is no next try before it has been counted.
+            room.take.eq((trying & sure) | late),
             room.give.eq(self.o.valid & self.o.ready),
             self.idle.eq(room.idle),
         ]
@@ -228,11 +236,11 @@ class MaskWalker(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
         # Count and add: the loop closes, unless the group was the last one.
-        counted_mask, step_valid = mask, Signal()
-        step = found & ~queue.i.p.last
+        counted_mask, step_valid = read_mask, Signal()
+        step = goes_on & ~queue.i.p.last
         if four_cycles:
-            counted_mask = Signal.like(mask)
-            m.d.sync += [counted_mask.eq(mask), step_valid.eq(step)]
+            counted_mask = Signal.like(read_mask)
+            m.d.sync += [counted_mask.eq(read_mask), step_valid.eq(step)]
         else:
             m.d.comb += step_valid.eq(step)
         # Kept lanes of the group: of each half of the mask, so that the last sum is the addition's.
@@ -252,49 +260,71 @@ class MaskWalker(wiring.Component):
             m.d.sync += add_valid.eq(step_valid)
             counted, halves = halves, [Signal.like(half) for half in halves]
             m.d.sync += [held.eq(half) for held, half in zip(halves, counted, strict=True)]
-        with m.If(gone):
-            m.d.sync += [
-                standing.eq(0),
-                plan.whole.eq(plan.whole - 1),
-                plan.final.eq((plan.whole == 1) | ((plan.whole == 2) & ~plan.partial)),
-            ]
-            with m.If(plan.final):
-                m.d.sync += state.eq(State.DRAIN)
+        goes_final = Signal() # with what was found counted
+        m.d.comb += goes_final.eq(plan.final)
+        with m.If(goes_on):
+            m.d.comb += goes_final.eq((plan.whole == 1) | ((plan.whole == 2) & ~plan.partial))
+            m.d.sync += [plan.whole.eq(plan.whole - 1), plan.final.eq(goes_final)]
+        m.d.comb += next_final.eq(final)
+        with m.If(finds):
+            m.d.sync += walking.eq(0)
+            m.d.comb += next_final.eq(0)
         with m.If(add_valid):
+            m.d.comb += next_final.eq(goes_final)
             m.d.sync += [
-                standing.eq(1),
+                walking.eq(1),
                 position.eq(data_at + halves[0] + halves[1]),
+                after.eq(next_after + halves[0] + halves[1]),
                 data_at.eq(next_data + halves[0] + halves[1]),
                 behind.eq(next_behind + halves[0] + halves[1]),
             ]
 
         # Where the transfer after this one begins is known when this packet has ended. Until then
-        # no mask is to come: every line that is there belongs to this packet.
-        with m.If(found & read.truncated & ~read.entry.last):
-            m.d.sync += state.eq(State.DRAIN)
-        with m.If(state == State.DRAIN):
-            m.d.sync += position.eq(Cat(C(0, store.lane_bits), written))
-        start = Signal(store.position)
-        m.d.comb += start.eq(position)
+        # no mask is to come: every line that is there belongs to this packet. A transfer begins on
+        # a line, so little needs to be added up.
+        drains = Signal()
+        m.d.comb += drains.eq(draining | (goes_on & queue.i.p.last))
+        m.d.sync += draining.eq(drains & ~finish)
+        line = Signal(store.line)
+        m.d.comb += line.eq(Mux(finish, end.next_line, position[store.lane_bits:]))
+
+        def behind_line(lanes):
+            low, high = lanes[:store.lane_bits], lanes[store.lane_bits:]
+            gap = C(0, store.lane_bits - len(low))
+            return Cat(low, gap, line + high if len(high) else line)
+
+        with m.If(draining):
+            m.d.sync += [
+                position.eq(Cat(C(0, store.lane_bits), written)),
+                after.eq(Cat(C(0, store.lane_bits), written + self.cells // geometry.lanes)),
+            ]
         with m.If(finish):
-            m.d.comb += start.eq(Cat(C(0, store.lane_bits), end.next_line))
-            m.d.sync += [position.eq(start), state.eq(State.IDLE)]
+            m.d.sync += [
+                position.eq(Cat(C(0, store.lane_bits), end.next_line)),
+                after.eq(Cat(C(0, store.lane_bits), end.after_line)),
+                resting.eq(1),
+            ]
         with m.If(begins):
             m.d.sync += [
                 plan.eq(commands.payload),
-                state.eq(State.WALK),
-                standing.eq(1),
-                data_at.eq(start + commands.payload.mask_lanes),
-                behind.eq(start + commands.payload.needs),
+                resting.eq(0), walking.eq(1),
+                data_at.eq(behind_line(commands.payload.mask_lanes)),
+                behind.eq(behind_line(commands.payload.needs)),
             ]
+            m.d.comb += next_final.eq(commands.payload.final)
+        # The transfer is over when its last group is looked at, or was, and the end is known: what
+        # follows from that is much, so it is told a cycle ahead.
+        m.d.sync += [
+            final.eq(next_final),
+            finish.eq(end_known & ((next_final & room.soon) | (drains & ~finish))),
+        ]
 
         # Lines behind the end of a packet may be another's.
         m.d.comb += beyond.eq(end_valid & store.is_before(end.position, behind))
         m.d.sync += [
             self.frontier.eq(position[store.lane_bits:]),
             self.frontier_valid.eq(
-                (state == State.IDLE) | ((state == State.DRAIN) & ~end_valid)
-                | ((state == State.WALK) & standing & (plan.empty | ~beyond))),
+                resting | (draining & ~end_valid) | (walking & (plan.empty | ~beyond))),
         ]
         return m
 
@@ -319,9 +349,12 @@ class MaskWalker(wiring.Component):
         width_bits, lane_bits = exact_log2(geometry.width), exact_log2(geometry.lane_bytes)
         group_bits = exact_log2(GROUP_BYTES)
         whole, rest = given.raw_length[group_bits:], given.raw_length[:group_bits]
+        no_whole, one_whole = Signal(), Signal()
+        m.d.comb += [
+            no_whole.eq(~given.long & ~whole[0]), one_whole.eq(~given.long & whole[0])]
         empty, mask_lanes = Signal(), Signal(range(geometry.mask_lanes_max + 1))
         m.d.comb += [
-            empty.eq((given.status != Status.OK) | (given.raw_length == 0)),
+            empty.eq((given.status != Status.OK) | (no_whole & (rest == 0))),
             mask_lanes.eq(Mux(
                 given.zvc & ~empty, geometry.by_size(given.size, geometry.mask_lanes), 0)),
         ]
@@ -336,15 +369,15 @@ class MaskWalker(wiring.Component):
             coming.needs.eq(Mux(given.zvc, mask_lanes, ~empty)),
             coming.whole.eq(whole),
             coming.partial.eq(rest != 0),
-            coming.final.eq(empty | (whole == 0) | ((whole == 1) & (rest == 0))),
-            coming.count.eq(Mux(rest == 0, geometry.group_lanes, rest >> lane_bits)),
-            coming.beats.eq(Mux(rest == 0, geometry.group_beats - 1, (rest - 1) >> width_bits)),
-            coming.rest.eq(Mux(
-                rest[:width_bits] == 0, geometry.lanes, rest[lane_bits:width_bits])),
+            coming.final.eq(empty | no_whole | (one_whole & (rest == 0))),
         ]
-        with m.If(empty):
-            m.d.sync += [coming.count.eq(0), coming.beats.eq(0), coming.rest.eq(0)]
-        m.submodules.plans = plans = Queue(self._plan_layout(), self._depth)
+        for field, value in (
+                (coming.count, Mux(rest == 0, geometry.group_lanes, rest >> lane_bits)),
+                (coming.beats, Mux(rest == 0, geometry.group_beats - 1, (rest - 1) >> width_bits)),
+                (coming.rest, Mux(
+                    rest[:width_bits] == 0, geometry.lanes, rest[lane_bits:width_bits]))):
+            m.d.sync += field.eq(value & (~empty).replicate(len(field)))
+        m.submodules.plans = plans = FrontQueue(self._plan_layout(), self._depth)
         m.d.comb += [plans.i.valid.eq(coming_valid), plans.i.payload.eq(coming)]
 
         m.d.comb += [

@@ -28,6 +28,18 @@ __all__ = [
 ]
 
 
+def _sum(a, b):
+    """Returns ``a + b``, of few bits in gates: a carry chain takes longer to enter and leave."""
+    a, b = Value.cast(a), Value.cast(b)
+    if len(a) != len(b) or len(a) > 3:
+        return a + b
+    bits, carry = [], C(0, 1)
+    for x, y in zip(a, b, strict=True):
+        bits.append(x ^ y ^ carry)
+        carry = (x & y) | (carry & (x ^ y))
+    return Cat(bits, carry)
+
+
 def prefix_step(m, counts, step, *, name):
     """Returns the running counts within blocks twice as long as before, which are ``2**step``.
 
@@ -38,7 +50,7 @@ def prefix_step(m, counts, step, *, name):
     for n in range(len(counts)):
         if n >> step & 1: # the upper half of a block adds the count of its lower half
             node = Signal(range((n & (2 << step) - 1) + 2), name=f"{name}_{step}_{n}")
-            m.d.comb += node.eq(counts[n] + counts[(n >> step << step) - 1])
+            m.d.comb += node.eq(_sum(counts[n], counts[(n >> step << step) - 1]))
             longer[n] = node
     return longer
 

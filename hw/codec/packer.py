@@ -107,7 +107,7 @@ class Packer(wiring.Component):
             data_store.en.eq(self.beats.valid),
             data_store.ring.eq(where.ring),
             data_store.lanes.eq(self.beats.p.data),
-            data_store.read.eq(self.line),
+            data_store.advance.eq(self._advance),
         ]
         complete, complete_valid = where.complete, self.beats.valid
         if geometry.ranks == 0: # where a transfer ends is known two cycles after its place
@@ -134,7 +134,7 @@ class Packer(wiring.Component):
         m.d.comb += [
             mask_store.en.eq(self.masks.valid),
             mask_store.ring.eq(group.ring),
-            mask_store.read.eq(self.line),
+            mask_store.advance.eq(self._advance),
         ]
         m.d.comb += [
             lane.eq(mask[n % geometry.mask_lanes_max]) for n, lane in enumerate(mask_store.lanes)]
@@ -186,10 +186,10 @@ class Packer(wiring.Component):
                 self.o.valid.eq(has_data & has_masks),
                 out.data.eq(data_store.line), out.mask.eq(mask_store.line),
                 out.is_mask.eq(is_mask),
-                out.count.eq(Mux(last, count, lanes)), out.last.eq(last),
+                out.count.eq(count), out.last.eq(last),
             ]
             # What the store has behind the end of a packet was another's: it does not go out.
-            m.d.sync += out.inside.eq(Cat(~last | (count > lane) for lane in range(lanes)))
+            m.d.sync += out.inside.eq(Cat(count > lane for lane in range(lanes)))
         with m.If(self._advance):
             m.d.sync += [self.line.eq(self._next_line), self._next_line.eq(self._next_line + 1)]
         m.d.comb += [
@@ -231,24 +231,33 @@ class Packer(wiring.Component):
         """Adds the store of what is mask.
 
         Each beat writes all lines it can touch, the first one with what it had before, so that
-        none is left as it was a round ago.
+        none is left as it was a round ago. Like ends they may be a cycle late.
         """
         geometry, lanes, place = self._geometry, self._geometry.lanes, self.places.p
         line_bits = exact_log2(lanes)
         touched = lines_touched(geometry)
         begin, behind = place.begin[:line_bits], place.data[:line_bits]
-        line = place.begin[line_bits:]
-
-        open_line, kinds = Signal(lanes), []
+        beat = Signal(data.StructLayout({
+            "line": range(self._lines), "from_begin": lanes,
+            "to_data": data.ArrayLayout(lanes, touched), # of each line
+            "end": range(touched + 1), # the line that stays open
+        }))
+        valid = Signal()
+        m.d.sync += [
+            valid.eq(self.places.valid),
+            beat.line.eq(place.begin[line_bits:]),
+            beat.from_begin.eq(Cat(begin <= lane for lane in range(lanes))),
+            beat.end.eq(Mux(place.last, touched, place.end_lines)),
+        ]
         for n in range(touched):
-            kind = Signal(lanes, name=f"kind{n}")
-            for lane in range(lanes):
-                inside = (place.data_lines > n) | ((place.data_lines == n) & (behind > lane))
-                m.d.comb += kind[lane].eq(
-                    (open_line[lane] | ((begin <= lane) & inside)) if n == 0 else inside)
-            kinds.append(kind)
-        with m.If(self.places.valid):
-            with m.Switch(Mux(place.last, touched, place.end_lines)):
+            m.d.sync += beat.to_data[n].eq(Cat(
+                (place.data_lines > n) | ((place.data_lines == n) & (behind > lane))
+                for lane in range(lanes)))
+
+        open_line = Signal(lanes)
+        kinds = [open_line | (beat.from_begin & beat.to_data[0]), *beat.to_data[1:]]
+        with m.If(valid):
+            with m.Switch(beat.end):
                 for n, kind in enumerate(kinds):
                     with m.Case(n):
                         m.d.sync += open_line.eq(kind)
@@ -256,10 +265,10 @@ class Packer(wiring.Component):
                     m.d.sync += open_line.eq(0)
 
         m.d.comb += is_mask.eq(self._store_lines(
-            m, "kinds", self.places.valid, line, lambda n: Array(kinds)[n], (self.line,))[0])
+            m, "kinds", valid, beat.line, lambda n: Array(kinds)[n], (self.line,))[0])
 
     def _store_ends(self, m):
-        """Adds the store of what ends in a line; returns the line's, and how many lanes count.
+        """Adds the store of ends; returns whether a packet ends in the line, and its lanes.
 
         Each beat writes the lines it can touch, like their kinds; one that places nothing writes
         the line that was the last before it.
@@ -281,9 +290,10 @@ class Packer(wiring.Component):
         ]
 
         def end(n):
-            return Cat(beat.last & (n == (beat.final - beat.line)[:len(n)]), beat.count)
+            is_last = beat.last & (n == (beat.final - beat.line)[:len(n)])
+            return Cat(is_last, Mux(is_last, beat.count, lanes))
 
-        # Known two cycles before a line is: it may be looked up one cycle ahead.
+        # Known two cycles before a line is: it is looked up one cycle ahead.
         here, ahead = self._store_lines(
             m, "ends", valid, beat.line, end, (self.line, self._next_line))
         ends, held_here, held_ahead = (Signal(1 + len(beat.count)) for _ in range(3))

@@ -70,10 +70,10 @@ class RingStore(wiring.Component):
         Where.
     lanes : ``In``
         What, for each cell.
-    read : ``In(range(lines))``
-        The line to be read.
+    advance : ``In(1)``
+        The next line is to be read from the next cycle on; the first one is line 0.
     line : ``Out``
-        What it holds.
+        What the line to be read holds.
     """
 
     def __init__(self, geometry: CodecGeometry, *, cells: int, lines: int):
@@ -85,7 +85,7 @@ class RingStore(wiring.Component):
             "en": In(1),
             "ring": In(Ring(cells, lines * geometry.lanes)),
             "lanes": In(data.ArrayLayout(lane, cells)),
-            "read": In(range(lines)),
+            "advance": In(1),
             "line": Out(data.ArrayLayout(lane, geometry.lanes)),
         })
 
@@ -94,7 +94,10 @@ class RingStore(wiring.Component):
         lanes = self._geometry.lanes
         banks = self._cells // lanes # lines per row
         bank_bits = exact_log2(banks)
-        reads = []
+        # A counter of its own, near the memories: it has a long way to all of them as it is.
+        read_line, reads = Signal(range(self._lines)), []
+        with m.If(self.advance):
+            m.d.sync += read_line.eq(read_line + 1)
         for cell in range(self._cells):
             memory = Memory(
                 shape=8 * self._geometry.lane_bytes, depth=self._lines // banks, init=[])
@@ -104,10 +107,10 @@ class RingStore(wiring.Component):
                 write.en.eq(self.en & self.ring.inside[cell]),
                 write.addr.eq(Mux(self.ring.first[cell], self.ring.row, self.ring.next_row)),
                 write.data.eq(self.lanes[cell]),
-                read.addr.eq(self.read[bank_bits:]),
+                read.addr.eq(read_line[bank_bits:]),
             ]
             reads.append(read.data)
-        with m.Switch(self.read[:bank_bits]):
+        with m.Switch(read_line[:bank_bits]):
             for bank in range(banks):
                 with m.Case(bank):
                     m.d.comb += Value.cast(self.line).eq(Cat(reads[bank * lanes:][:lanes]))

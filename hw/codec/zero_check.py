@@ -106,11 +106,9 @@ class ZeroCheck(wiring.Component):
         mask_bytes = rank(0, "mask_bytes", self.i.mask_bytes)
 
         # The first zero from `first` on, or the first of all.
-        found, where = Signal(lanes), Signal(range(lanes))
-        m.d.comb += found.eq(Mux(zeros_ahead.any(), zeros_ahead, zeros))
-        for lane in reversed(range(lanes)):
-            with m.If(found[lane]):
-                m.d.comb += where.eq(lane)
+        where = Signal(range(lanes))
+        m.d.comb += where.eq(Mux(
+            zeros_ahead.any(), self._lowest(zeros_ahead), self._lowest(zeros)))
         where = rank(1, "where", where)
         stored_zero = rank(1, "stored_zero", zeros.any())
         nonzeros = rank(1, "nonzeros", prefix_counts(m, list(ones), name="count")[-1])
@@ -127,3 +125,10 @@ class ZeroCheck(wiring.Component):
             report = rank(number, "report", report)
         m.d.comb += self.o.eq(report)
         return m
+
+    def _lowest(self, bits):
+        """Returns the number of the lowest bit that is set, of as many bits as a power of two."""
+        if len(bits) == 2:
+            return ~bits[0]
+        low, high = bits[:len(bits) // 2], bits[len(bits) // 2:]
+        return Cat(Mux(low.any(), self._lowest(low), self._lowest(high)), ~low.any())

@@ -57,8 +57,6 @@ class Channel(wiring.Component):
         Interrupts, for a cycle: completions; the channel halted or was latched.
     offload : ``Out(1)``
         Source is device memory. Changes only while nothing is under way.
-    clear : ``Out(1)``
-        Everything in the channel is to be reset.
     """
 
     def __init__(self, config: Config, channel: ChannelId | None):
@@ -74,31 +72,48 @@ class Channel(wiring.Component):
             "done": Out(1),
             "error": Out(1),
             "offload": Out(1),
-            "clear": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         config, registers = self._config, self.registers
-        m.submodules.fetcher = fetcher = Fetcher(config)
-        m.submodules.checker = checker = Checker(config, self._channel)
-        m.submodules.scheduler = scheduler = Scheduler(slots=config.slots, shared=config.shared)
-        m.submodules.plans = plans = SlotTable(Plan, slots=config.slots, readers=3)
-        m.submodules.passes = passes = FrontQueue(Pass(config.slots), config.slots)
-        m.submodules.again = again = FrontQueue(range(config.slots), config.slots)
-        m.submodules.data_path = data_path = DataPath(config, self._channel)
-        m.submodules.finisher = finisher = Finisher(config)
-        m.submodules.completer = completer = Completer(config)
-        m.submodules.control = control = Control()
-        m.submodules.watchdog = watchdog = Watchdog()
-        m.submodules.coalescer = coalescer = Coalescer()
+        # What was not encoded is never stored raw instead.
+        repeats = self._channel != ChannelId.PREFETCH
+
+        # A channel is cleared when nothing is under way. It takes a few cycles, since it is a long
+        # way to everything: all are cleared before the first of them begins again.
+        clear = Signal()
+        cleared = ResetInserter(clear)
+        fetcher = Fetcher(config)
+        checker = Checker(config, self._channel)
+        scheduler = Scheduler(slots=config.slots, shared=config.shared)
+        plans = SlotTable(Plan, slots=config.slots, readers=2, late_readers=int(repeats))
+        passes = FrontQueue(Pass(config.slots), config.slots)
+        data_path = DataPath(config, self._channel)
+        finisher = Finisher(config)
+        completer = Completer(config)
+        control = Control()
+        watchdog = Watchdog()
+        coalescer = Coalescer()
+        m.submodules.fetcher = cleared(fetcher)
+        m.submodules.checker = cleared(checker)
+        m.submodules.scheduler = cleared(scheduler)
+        m.submodules.plans = cleared(plans)
+        m.submodules.passes = cleared(passes)
+        m.submodules.data_path = data_path
+        m.submodules.finisher = cleared(finisher)
+        m.submodules.completer = cleared(completer)
+        m.submodules.control = cleared(control)
+        m.submodules.watchdog = cleared(watchdog)
+        m.submodules.coalescer = cleared(coalescer)
+        m.d.sync += clear.eq(control.clear)
+        m.d.comb += data_path.clear.eq(clear)
 
         # The way of a descriptor.
         connect(m, fetcher.o, checker.i)
         connect(m, checker.o, scheduler.i)
         connect(m, scheduler.passes, passes.i)
         connect(m, passes.o, finisher.passes)
-        connect(m, finisher.again, again.i)
         connect(m, finisher.o, completer.i)
         connect(m, scheduler.reads, data_path.reads)
         connect(m, scheduler.writes, data_path.writes)
@@ -118,11 +133,10 @@ class Channel(wiring.Component):
             plans.write_en.eq(scheduler.table_en),
             plans.write_slot.eq(scheduler.table_slot),
             plans.write_data.eq(scheduler.table_plan),
-            plans.read_slot[0].eq(again.o.payload),
-            plans.read_slot[1].eq(finisher.plan_slot),
-            finisher.plan.eq(plans.read_data[1]),
-            plans.read_slot[2].eq(completer.plan_slot),
-            completer.plan.eq(plans.read_data[2]),
+            plans.read_slot[0].eq(finisher.plan_slot),
+            finisher.plan.eq(plans.read_data[0]),
+            plans.read_slot[1].eq(completer.plan_slot),
+            completer.plan.eq(plans.read_data[1]),
             data_path.verifies.eq(scheduler.checks.valid),
             data_path.offload.eq(scheduler.direction),
             scheduler.freed.eq(completer.retired.valid),
@@ -130,13 +144,23 @@ class Channel(wiring.Component):
         ]
 
         # What is done again waits for its plan, in registers.
-        m.d.comb += again.o.ready.eq(~scheduler.again.valid | scheduler.again.ready)
-        with m.If(again.o.ready):
-            m.d.sync += [
-                scheduler.again.valid.eq(again.o.valid),
-                scheduler.again.payload.eq(again.o.payload),
-                scheduler.again_plan.eq(plans.read_data[0]),
+        if repeats:
+            again = FrontQueue(range(config.slots), config.slots)
+            m.submodules.again = cleared(again)
+            connect(m, finisher.again, again.i)
+            found = Signal()
+            m.d.sync += found.eq(again.o.valid & ~again.o.ready)
+            m.d.comb += [
+                plans.late_slot[0].eq(again.o.payload),
+                again.o.ready.eq(found & (~scheduler.again.valid | scheduler.again.ready)),
             ]
+            with m.If(again.o.ready):
+                m.d.sync += [
+                    scheduler.again.payload.eq(again.o.payload),
+                    scheduler.again_plan.eq(plans.late_data[0]),
+                ]
+            with m.If(scheduler.again.ready | ~scheduler.again.valid):
+                m.d.sync += scheduler.again.valid.eq(again.o.ready)
 
         # What software sets.
         ring = fetcher.settings
@@ -161,11 +185,11 @@ class Channel(wiring.Component):
             m.d.comb += checker.settings[name].eq(getattr(registers, name))
 
         # When it runs.
-        head = Signal(32)
+        head, owed = Signal(32), Signal()
         retired = completer.retired
         with m.If(retired.valid & ~retired.p.direct):
             m.d.sync += head.eq(head + 1)
-        oldest = plans.read_data[1]
+        oldest = plans.read_data[0]
         if config.rings:
             # TAIL is behind HEAD and the size, once around the numbers if it is less than HEAD.
             most = Signal(33)
@@ -185,7 +209,8 @@ class Channel(wiring.Component):
             control.index.eq(head),
             control.expired.eq(watchdog.expired),
             control.idle.eq(fetcher.idle & scheduler.empty),
-            control.owed.eq(watchdog.owed),
+            control.owed.eq(owed),
+            owed.eq(data_path.owed | fetcher.owed | completer.owed),
             fetcher.stop.eq(control.stop | control.ring_error),
             fetcher.discard.eq(control.latched),
             fetcher.start.eq(control.begin),
@@ -200,7 +225,14 @@ class Channel(wiring.Component):
             finisher.kill_status.eq(control.kill_status),
             finisher.latched.eq(control.latched),
             completer.silent.eq(control.silent),
-            watchdog.owed.eq(data_path.owed | fetcher.owed | completer.owed),
+            coalescer.completes.eq(retired.valid & retired.p.irq & ~control.silent),
+            self.done.eq(coalescer.tells & ~control.silent),
+            self.error.eq(control.alarm),
+        ]
+
+        # Who counts cycles may know a cycle later.
+        m.d.sync += [
+            watchdog.owed.eq(owed),
             watchdog.progress.eq(
                 data_path.progress
                 | (self.ring.ar.valid & self.ring.ar.ready) | self.ring.r.valid
@@ -208,10 +240,6 @@ class Channel(wiring.Component):
                 | (self.records.w.valid & self.records.w.ready) | self.records.b.valid),
             watchdog.exponent.eq(Mux(
                 passes.o.valid & (oldest.timeout != 0), oldest.timeout, registers.timeout)),
-            coalescer.completes.eq(retired.valid & retired.p.irq & ~control.silent),
-            self.done.eq(coalescer.tells & ~control.silent),
-            self.error.eq(control.alarm),
-            self.clear.eq(control.clear),
         ]
 
         # What software reads.
@@ -224,10 +252,11 @@ class Channel(wiring.Component):
             registers.head.eq(head),
             registers.result.eq(completer.result),
             registers.direct_read.eq(fetcher.direct_read),
-            registers.clear.eq(control.clear),
+            registers.clear.eq(clear),
         ]
         if config.counters:
-            m.submodules.counters = counters = Counters()
+            counters = Counters()
+            m.submodules.counters = cleared(counters)
             m.d.comb += [counters.retired.valid.eq(retired.valid),
                          counters.retired.payload.eq(retired.payload)]
             for name in ("stalls_read", "stalls_write", "stalls_codec"):
@@ -235,4 +264,6 @@ class Channel(wiring.Component):
             for name in ("bytes_in", "bytes_out", "nonzeros", "descriptors", "errors", "raw_stored",
                          "stall_read", "stall_write", "stall_codec"):
                 m.d.comb += getattr(registers, name).eq(getattr(counters, name))
+        with m.If(clear):
+            m.d.sync += [head.eq(0), scheduler.again.valid.eq(0)]
         return m

@@ -308,6 +308,7 @@ class Checker(wiring.Component):
         with m.If(state == State.JUDGE):
             m.d.sync += [
                 offered.status.eq(refusal),
+                offered.runs.eq(moves & (refusal == Status.OK)),
                 offered.error_code.eq(Mux(refused_early, ErrorCode.NONE, error_code)),
                 offered.limit.eq(limit),
                 record_fault.eq(bad_record),
@@ -318,7 +319,7 @@ class Checker(wiring.Component):
             plan.status.eq(offered.status),
             plan.error_code.eq(offered.error_code),
             plan.limit.eq(offered.limit),
-            plan.moves.eq(moves),
+            plan.runs.eq(offered.runs),
             plan.offload.eq(offload),
             plan.encodes.eq(encode | decode),
             plan.pattern.eq(fill),
@@ -342,7 +343,8 @@ class Checker(wiring.Component):
             plan.fence.eq(flag(Flag.FENCE)),
             plan.irq.eq(flag(Flag.IRQ)),
             plan.check_crc.eq(flag(Flag.CHECK_CRC)),
-            plan.raw_if_larger.eq(flag(Flag.RAW_IF_LARGER)),
+            plan.raw_if_larger.eq( # which is refused, and built out, where nothing is encoded
+                flag(Flag.RAW_IF_LARGER) & (self._channel != Channel.PREFETCH)),
             plan.stop_on_error.eq(flag(Flag.STOP_ON_ERROR)),
             plan.record_always.eq(
                 wants_record & ~flag(Flag.RECORD_ON_ERROR_ONLY) & ~record_fault),

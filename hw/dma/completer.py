@@ -80,7 +80,7 @@ class Completer(wiring.Component):
     retired : ``Out(stream.Signature(Retired, always_ready=True))``
         Descriptors whose outcome is visible.
     result : ``Out(RecordLayout)``
-        The record of the last of them.
+        The record of the last of them, two cycles later.
     silent : ``In(1)``
         Write no records.
     owed : ``Out(1)``
@@ -106,7 +106,8 @@ class Completer(wiring.Component):
         slots, width = config.slots, config.host_width
         record_beats = max(1, RECORD_BYTES // width)
         kept = data.StructLayout({"record": RecordLayout, "failed": 1})
-        m.submodules.records = records = SlotTable(kept, slots=slots, readers=2)
+        m.submodules.records = records = SlotTable(
+            kept, slots=slots, readers=1, late_readers=1)
         m.submodules.written = written = FrontQueue(
             data.StructLayout({"slot": range(slots), "seal": 1}), 2 * slots)
 
@@ -282,11 +283,12 @@ class Completer(wiring.Component):
             self.retired.p.completion_addr.eq(plan.completion_addr),
         ]
         # The record of the last one stays where it is: its slot is the one that is not in use.
-        told, latest, any_yet = Signal(range(slots)), Signal(range(slots)), Signal()
-        m.d.sync += told.eq(slot)
+        told, latest = Signal(range(slots)), Signal(range(slots))
+        any_yet, shown = Signal(), Signal()
+        m.d.sync += [told.eq(slot), shown.eq(any_yet)]
         with m.If(self.retired.valid):
             m.d.sync += [latest.eq(told), any_yet.eq(1)]
-        m.d.comb += records.read_slot[1].eq(latest)
-        with m.If(any_yet):
-            m.d.comb += self.result.eq(records.read_data[1].record)
+        m.d.comb += records.late_slot[0].eq(latest)
+        with m.If(shown):
+            m.d.comb += self.result.eq(records.late_data[0].record)
         return m

@@ -75,6 +75,8 @@ class DataPath(wiring.Component):
         Read no more: packets end early.
     latched : ``In(1)``
         Write no more.
+    clear : ``In(1)``
+        Everything is reset one cycle later. It has to be high for two cycles at least.
     owed : ``Out(1)``
         A memory owes something.
     progress : ``Out(1)``
@@ -104,6 +106,7 @@ class DataPath(wiring.Component):
             "offload": In(1),
             "kill": In(1),
             "latched": In(1),
+            "clear": In(1),
             "owed": Out(1),
             "progress": Out(1),
             "stalls_read": Out(1),
@@ -118,15 +121,23 @@ class DataPath(wiring.Component):
         width, slots = config.dev_width, config.slots
         geometry = CodecGeometry(width, config.element_sizes, config.ranks)
 
-        m.submodules.write_queue = write_queue = BlockQueue(WriteJob, slots)
-        m.submodules.read_mover = reader = ReadMover(
+        # Two registers, since there is much to be cleared; the codec waits for the rest.
+        clear, clear_codec = Signal(), Signal()
+        m.d.sync += [clear.eq(self.clear), clear_codec.eq(self.clear | clear)]
+        cleared = ResetInserter(clear)
+        write_queue = BlockQueue(WriteJob, slots)
+        reader = ReadMover(
             width=source_width, address_bits=config.address_bits, longest=config.read_burst,
             buffer=config.read_buffer, jobs=slots, unaligned=config.unaligned)
-        m.submodules.write_mover = writer = WriteMover(
+        writer = WriteMover(
             width=sink_width, address_bits=config.address_bits, longest=config.write_burst,
             outstanding=config.max_outstanding, reports=slots, unaligned=config.unaligned)
         engine = {None: Codec, Channel.OFFLOAD: Compressor, Channel.PREFETCH: Decompressor}[channel]
-        m.submodules.codec = codec = engine(geometry)
+        codec = engine(geometry)
+        m.submodules.write_queue = cleared(write_queue)
+        m.submodules.read_mover = cleared(reader)
+        m.submodules.write_mover = cleared(writer)
+        m.submodules.codec = ResetInserter(clear_codec)(codec)
 
         connect(m, flipped(self.writes), write_queue.i)
         connect(m, flipped(self.reads), reader.jobs)
@@ -139,7 +150,8 @@ class DataPath(wiring.Component):
         connect(m, codec.statuses, flipped(self.statuses))
 
         if source_width < width:
-            m.submodules.widener = widener = Widener(source_width, width)
+            widener = Widener(source_width, width)
+            m.submodules.widener = cleared(widener)
             connect(m, reader.o, widener.i)
             connect(m, widener.o, codec.i)
         else:
@@ -147,18 +159,20 @@ class DataPath(wiring.Component):
 
         encoded = codec.o
         if config.verify and channel != Channel.PREFETCH:
-            encoded = self._add_verifier(m, geometry, codec)
+            encoded = self._add_verifier(m, geometry, codec, cleared)
         else:
             m.d.comb += self.checks.ready.eq(1)
         if sink_width < width:
-            m.submodules.narrower = narrower = Narrower(width, sink_width)
+            narrower = Narrower(width, sink_width)
+            m.submodules.narrower = cleared(narrower)
             connect(m, encoded, narrower.i)
             connect(m, narrower.o, writer.i)
         else:
             connect(m, encoded, writer.i)
 
         if config.crc:
-            m.submodules.crc = crc = Crc32(width, depth=slots)
+            crc = Crc32(width, depth=slots)
+            m.submodules.crc = cleared(crc)
             taken, given = codec.i.valid & codec.i.ready, codec.o.valid & codec.o.ready
             m.d.comb += [
                 crc.i.valid.eq(Mux(self.offload, taken, given)),
@@ -186,11 +200,13 @@ class DataPath(wiring.Component):
         ]
         return m
 
-    def _add_verifier(self, m, geometry, codec):
+    def _add_verifier(self, m, geometry, codec, cleared):
         """Branch off what is encoded, and return what remains of the stream."""
         slots = self._config.slots
-        m.submodules.verifier = verifier = Verifier(geometry, depth=slots)
-        m.submodules.verified = verified = Queue(1, 2 * slots)
+        verifier = Verifier(geometry, depth=slots)
+        verified = Queue(1, 2 * slots)
+        m.submodules.verifier = cleared(verifier)
+        m.submodules.verified = cleared(verified)
         connect(m, flipped(self.checks), verifier.commands)
         connect(m, verifier.statuses, flipped(self.check_statuses))
         connect(m, verifier.crcs, flipped(self.check_crcs))

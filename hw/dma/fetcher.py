@@ -114,10 +114,13 @@ class Fetcher(wiring.Component):
             self.o.p.direct.eq(direct),
             handed.eq(whole & self.o.ready),
         ]
+        # What is counted of those that are handed over, is counted a cycle later.
+        counts = Signal()
+        m.d.sync += counts.eq(handed & ~direct)
+        with m.If(counts):
+            m.d.sync += index.eq(index + 1)
         with m.If(handed):
             m.d.sync += whole.eq(0)
-            with m.If(~direct):
-                m.d.sync += index.eq(index + 1)
         with m.If(self.start):
             m.d.sync += [whole.eq(1), direct.eq(1)]
 
@@ -192,7 +195,7 @@ class Fetcher(wiring.Component):
 
         lost = Signal()
         m.d.comb += lost.eq(arrives & ~good)
-        m.d.sync += under_way.eq(under_way + ask - lost - (handed & ~direct))
+        m.d.sync += under_way.eq(under_way + ask - lost - counts)
         # Whoever goes on, or rings, does not find it idle before it has begun.
         m.d.comb += self.idle.eq(
             ((under_way == 0) | self.discard) & ~whole & ~waiting.o.valid

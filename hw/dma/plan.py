@@ -34,8 +34,8 @@ class Plan(data.Struct):
     ------
     status, error_code
         Why it is refused; status OK if it is not.
-    moves
-        There are data to be moved (neither NOP nor DRAIN).
+    runs
+        Data are to be moved: it is neither refused nor a NOP or DRAIN.
     offload
         From device to host memory.
     encodes
@@ -70,7 +70,7 @@ class Plan(data.Struct):
 
     status:          8
     error_code:      8
-    moves:           1
+    runs:            1
     offload:         1
     encodes:         1
     pattern:         1

@@ -128,7 +128,7 @@ class Scheduler(wiring.Component):
                 self.reads.ready & self.writes.ready & self.commands.ready
                 & self.checks.ready))),
             starts.eq(may & room),
-            runs.eq(plan.moves & (plan.status == Status.OK) & ~self.kill),
+            runs.eq(plan.runs & ~self.kill),
             self.again.ready.eq(room),
             self.i.ready.eq(~second & (starts | self.drop)),
             self.table_en.eq(starts & ~second),

@@ -32,9 +32,13 @@ class Watchdog(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         counted, patience = Signal(32, init=1), Signal(32) # bits of a number that is large enough
-        m.d.sync += patience.eq(Mux(self.exponent == 0, 0, (-1 << self.exponent)[:32]))
+        endless = Signal(init=1)
+        m.d.sync += [
+            endless.eq(self.exponent == 0),
+            patience.eq(Mux(self.exponent == 0, 0, (-1 << self.exponent)[:32])),
+        ]
         # Counted are the cycles at the end of this one, so that it is known in the next.
-        with m.If(self.progress | ~self.owed | (self.exponent == 0)):
+        with m.If(self.progress | ~self.owed | endless):
             m.d.sync += [counted.eq(1), self.expired.eq(0)]
         with m.Else():
             m.d.sync += self.expired.eq((counted & patience).any())

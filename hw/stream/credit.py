@@ -26,6 +26,8 @@ class Credit(wiring.Component):
     -------
     available : ``Out(1)``
         A credit may be taken in this cycle.
+    soon : ``Out(1)``
+        One may be taken in the next cycle. Depends combinationally on ``take`` and ``give``.
     take : ``In(1)``
         A credit is taken. Must not be high while ``available`` is low.
     give : ``In(2)``
@@ -47,15 +49,29 @@ class Credit(wiring.Component):
         self._total = total
         self._initial = total if initial is None else initial
         super().__init__({
-            "available": Out(1), "take": In(1), "give": In(2), "idle": Out(1),
+            "available": Out(1), "soon": Out(1), "take": In(1), "give": In(2), "idle": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
+        # What is taken and given in a cycle is added up in the next one, beside all that depends on
+        # it: no sum waits for either.
         left = Signal(range(self._total + 1), init=self._initial)
+        change = Signal(signed(3)) # of the cycle before: -1 to 3
         available = Signal(init=self._initial != 0)
-        m.d.sync += left.eq(left - self.take + self.give)
-        m.d.sync += available.eq((self.give != 0) | (left > 1) | ((left == 1) & ~self.take))
+        some, many = Signal(), Signal() # one is there, or more than one
+        m.d.sync += [change.eq(self.give - self.take), left.eq(left + change)]
+        low, high = left[:2], left[2:].any() if len(left) > 2 else C(0)
+        with m.Switch(change):
+            for before in range(-1, 4):
+                one = 1 - before # as many in `left` are one in truth
+                with m.Case(before):
+                    m.d.comb += [
+                        self.idle.eq(left == self._total - before),
+                        some.eq(~high & (low == one)),
+                        many.eq(high | (low > one)),
+                    ]
+        m.d.comb += self.soon.eq((self.give != 0) | many | (some & ~self.take))
+        m.d.sync += available.eq(self.soon)
         m.d.comb += self.available.eq(available)
-        m.d.comb += self.idle.eq(left == self._total)
         return m

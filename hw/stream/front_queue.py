@@ -15,8 +15,8 @@ class FrontQueue(wiring.Component):
     """First in, first out, for items that much depends on.
 
     Throughput is one item per cycle at every fill level; latency is one cycle. ``i.ready``,
-    ``o.valid`` and ``o.payload`` are registers. What comes when nothing else is there goes past the
-    memory.
+    ``o.valid`` and ``o.payload`` are registers. All that comes is written into the memory; when
+    nothing else is there it goes past it as well.
 
     Parameters
     ----------
@@ -63,23 +63,21 @@ class FrontQueue(wiring.Component):
             return (Signal(range(self._depth), name=name),
                     Signal(range(self._depth), init=1, name=f"{name}_next"))
 
-        # Where the next item comes from and goes to in the memory, and both as if it went there.
-        head, head_next = counter("head")
+        # Where the next item goes to and is fetched from, and the place of the one in front.
         tail, tail_next = counter("tail")
-        taken, taken_next = counter("taken")
-        given, given_next = counter("given")
-        some, full = Signal(), Signal() # the memory has an item; there is room for none
-        moves, put, take, store, fetch = (Signal() for _ in range(5))
+        head, head_next = counter("head")
+        front, front_next = counter("front")
+        some, full = Signal(), Signal() # there is an item to fetch; there is room for none
+        moves, put, take, fetch = (Signal() for _ in range(4))
         m.d.comb += [
             moves.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(~full),
             put.eq(self.i.valid & ~full),
             take.eq(self.o.valid & self.o.ready),
-            fetch.eq(some & moves),
-            store.eq(put & (some | ~moves)),
+            fetch.eq(moves & (some | put)),
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
-            write.en.eq(store),
+            write.en.eq(put),
             read.addr.eq(head),
         ]
         with m.If(moves):
@@ -87,12 +85,11 @@ class FrontQueue(wiring.Component):
             m.d.sync += self.o.payload.eq(Mux(
                 some, Value.cast(read.data), Value.cast(self.i.payload)))
         for happens, now, behind in (
-                (store, tail, tail_next), (fetch, head, head_next), (put, given, given_next),
-                (take, taken, taken_next)):
+                (put, tail, tail_next), (fetch, head, head_next), (take, front, front_next)):
             with m.If(happens):
                 m.d.sync += [now.eq(behind), behind.eq(behind + 1)]
         m.d.sync += [
-            some.eq(store | (some & ~(fetch & (head_next == tail)))),
-            full.eq(~take & (full | (put & (given_next == taken)))),
+            some.eq(Mux(moves, some & (put | (head_next != tail)), some | put)),
+            full.eq(~take & (full | (put & (tail_next == front)))),
         ]
         return m

@@ -58,7 +58,10 @@ class Queue(wiring.Component):
         write = memory.write_port()
         read = memory.read_port(domain="comb")
 
+        # Both ends, and the places behind them.
         head, tail = Signal(range(self._depth)), Signal(range(self._depth))
+        next_head = Signal(range(self._depth), init=1)
+        next_tail = Signal(range(self._depth), init=1)
         has_item, has_room = Signal(), Signal(init=1)
         push, pop = Signal(), Signal()
         m.d.comb += [
@@ -74,12 +77,10 @@ class Queue(wiring.Component):
         ]
         # What the next cycle finds follows from how the queue is now: no comparison waits for
         # what either side does.
-        next_head, next_tail = Signal.like(head), Signal.like(tail)
-        m.d.comb += [next_head.eq(head + 1), next_tail.eq(tail + 1)]
         with m.If(push):
-            m.d.sync += tail.eq(next_tail)
+            m.d.sync += [tail.eq(next_tail), next_tail.eq(next_tail + 1)]
         with m.If(pop):
-            m.d.sync += head.eq(next_head)
+            m.d.sync += [head.eq(next_head), next_head.eq(next_head + 1)]
         m.d.sync += [
             has_item.eq(push | (has_item & ~(pop & (next_head == tail)))),
             has_room.eq(pop | (has_room & ~(push & (next_tail == head)))),

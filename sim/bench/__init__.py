@@ -9,6 +9,8 @@ The result is an object with lists of flat records, which JSON can hold:
     The same of transfers that go back to back.
 ``activations``
     Real tensors through the codec with W = 32, both ways.
+``switching``
+    Transitions of the encoded port with real tensors, raw and compressed.
 ``engine``
     Transfers back to back through the whole engine, from ring to record: share of the bound.
 ``engine_single``
@@ -27,7 +29,7 @@ from rich.progress import Progress
 from opencdma.hw.codec import CodecGeometry
 from opencdma.hw.verilog import Top
 from opencdma.sim import activations
-from opencdma.sim.bench import codec, engine, simulation, software, tensors
+from opencdma.sim.bench import codec, engine, simulation, software, switching, tensors
 from opencdma.sim.codec import SimulatedCodec
 from opencdma.sim.engine_runs import EngineRuns
 
@@ -74,6 +76,9 @@ def run(progress: Progress, *, quick: bool = False) -> dict[str, list[dict]]:
     items = progress.track(
         activations.items(chosen), total=len(chosen), description="activations")
     records = [tensors.measure(simulated, *item).flat() for item in items]
+    items = progress.track(
+        activations.items(chosen), total=len(chosen), description="switching")
+    transitions = list(switching.measure(simulated, items))
 
     tensor, top = activations.load(SIMULATION_TENSOR), Top(simulated.geometry)
     drivers = [lambda: simulation.measure_native(simulated, tensor)]
@@ -90,6 +95,7 @@ def run(progress: Progress, *, quick: bool = False) -> dict[str, list[dict]]:
     arrays = [array for _, array in activations.items(compared)]
     return {
         "engine": engine_streams, "engine_single": engine_single, "engine_small": engine_small,
-        "codec": single, "streams": streams, "activations": records, "simulation": speeds,
+        "codec": single, "streams": streams, "activations": records,
+        "switching": transitions, "simulation": speeds,
         "software": software.measure(arrays, 1 if quick else SOFTWARE_REPEATS, progress),
     }

@@ -3,6 +3,7 @@
 //
 // Built with -DWIDTH=<bytes per beat>. The interface is plain C: see codec.h.
 
+#include <bit>
 #include <cstring>
 #include <memory>
 
@@ -79,6 +80,8 @@ struct codec {
   VerilatedContext context;
   std::unique_ptr<Vtop> top;
   uint64_t cycle = 0;
+  uint64_t transitions = 0;
+  uint64_t wires[WIDTH / 8] = {}; // of m_axis_tdata, in the cycle before
 
   codec() : top(std::make_unique<Vtop>(&context)) {
     top->aresetn = 0;
@@ -97,6 +100,12 @@ struct codec {
     edge();
   }
   void edge() {
+    uint64_t now[WIDTH / 8];
+    get(top->m_axis_tdata, reinterpret_cast<uint8_t *>(now), WIDTH);
+    for (size_t n = 0; n < WIDTH / 8; ++n) {
+      transitions += std::popcount(now[n] ^ wires[n]);
+      wires[n] = now[n];
+    }
     top->aclk = 1;
     top->eval();
     ++cycle;
@@ -108,6 +117,7 @@ extern "C" {
 codec *codec_new() { return new codec; }
 void codec_delete(codec *self) { delete self; }
 uint64_t codec_cycles(const codec *self) { return self->cycle; }
+uint64_t codec_transitions(const codec *self) { return self->transitions; }
 
 int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_pauses *pauses,
               uint64_t patience) {

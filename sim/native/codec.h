@@ -45,6 +45,8 @@ enum {
 codec *codec_new(void);
 void codec_delete(codec *self);
 uint64_t codec_cycles(const codec *self);
+/* Changes of the wires of m_axis_tdata so far: those of all bits, added up. */
+uint64_t codec_transitions(const codec *self);
 int codec_run(codec *self, codec_transfer *transfers, size_t count, const codec_pauses *pauses,
               uint64_t patience);
 /* END */

@@ -72,6 +72,7 @@ class Transfer:
             "status": self.refused or Status.OK,
             "error_code": ErrorCode.ELEMENT_TYPE if refused else ErrorCode.NONE,
             "zvc": self.zvc, "size": self.size.bit_length() - 1, "raw_length": self.raw_length,
+            "long": self.raw_length >= 2 * GROUP_BYTES,
         }  # fmt: skip
 
     @property
@@ -194,6 +195,8 @@ class Group:
         Its mask, with zeros for bytes that are not there; ``None`` if it has none.
     raw_bytes : :class:`int`
         Length of its raw data.
+    arrived : :class:`int`
+        Bytes of its mask that are there; as many as the longest mask has if all are.
     last, refused, truncated : :class:`bool`
         As in ``GroupEntry``.
     """
@@ -202,6 +205,7 @@ class Group:
     mask: int | None
     raw_bytes: int
     last: bool
+    arrived: int = GROUP_BYTES // 8
     refused: bool = False
     truncated: bool = False
 
@@ -232,7 +236,9 @@ def groups_of(transfer: Transfer, geometry: CodecGeometry) -> list[Group]:
         else:
             need, mask = geometry.lane_bytes, None
         truncated = at + need > len(data)
-        groups.append(Group(at, mask, end - begin, last or truncated, truncated=truncated))
+        arrived = max(0, len(data) - at) if truncated else GROUP_BYTES // 8
+        groups.append(Group(
+            at, mask, end - begin, last or truncated, arrived, truncated=truncated))
         if truncated:
             break
         at += GROUP_BYTES if mask is None else need + size * mask.bit_count()

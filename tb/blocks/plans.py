@@ -25,7 +25,7 @@ def random_plan(rng: random.Random, **fixed) -> dict:
     """Return a plan with anything in it but what is given; most of them run and are not special."""
     plan = anything(rng, Plan)
     plan["status"] = Status.OK if rng.random() < 0.8 else rng.randrange(0x10, 0x40)
-    plan["moves"] = int(rng.random() < 0.85)
+    plan["runs"] = int(plan["status"] == Status.OK and rng.random() < 0.85)
     for name in ("fence", "drain", "stop_on_error"):
         plan[name] = int(rng.random() < 0.05)
     return plan | fixed

@@ -153,12 +153,13 @@ class Ring:
         """Idle and owed say what they should, in every cycle."""
         beats = max(1, 64 // self.width)
         ends = [item.cycle for item in self.came[beats - 1 :: beats]]
-        begun = came = taken = 0
+        begun = came = taken = counted = 0
         for cycle, (idle, owed, fault) in enumerate(self.outputs):
             assert owed == (begun > came)
             begun += self.offered[begun : begun + 1] == [cycle]
-            # It takes two cycles to see where to go on.
-            assert idle == (begun == taken) or cycle < 3
+            # It takes two cycles to see where to go on. What is handed over counts a cycle later.
+            assert idle == (begun == counted) or cycle < 3
+            counted = taken
             assert not fault
             came += ends[came : came + 1] == [cycle]
             taken += taken < len(self.taken) and self.taken[taken].cycle == cycle

@@ -43,8 +43,9 @@ def entry_of(transfer, group, line, geometry, rng):
     if group.mask is not None and size > lane:
         elements = 128 // size
         mask |= rng.getrandbits(geometry.mask_bits) >> elements << elements
+    mask |= rng.getrandbits(geometry.mask_bits) >> 8 * group.arrived << 8 * group.arrived
     return {
-        "mask": mask & (1 << geometry.mask_bits) - 1,
+        "mask": mask & (1 << geometry.mask_bits) - 1, "arrived": group.arrived,
         "position": position % (4 * StoreShape(geometry).depth * geometry.lanes),
         "count": group.raw_bytes // lane, "zvc": int(transfer.zvc),
         "size": geometry.size_code(size), "last": int(group.last),
@@ -59,17 +60,17 @@ def turns(position, keep):
 
 
 def beats_of_group(transfer, group, line, geometry):
-    """Return the plan of a group: its beats, and the line in which the data of each begin."""
+    """Return the plan of a group: its beats, as if those before them were good."""
     size, lane, lanes = transfer.size, geometry.lane_bytes, geometry.lanes
     span = size // lane
     base = {
         "checked": int(transfer.zvc), "size": geometry.size_code(size), "head": 0, "tail": 1,
         "last": int(group.last), "kind": DATA, "taken": 0, "count": 0, "keep": 0,
-        "where": None, "turns": None, "position": None, "behind": None,
+        "where": None, "turns": None, "position": None, "behind": None, "after": None,
         "there": (1 << lanes) - 1,
     }  # fmt: skip
-    early = {
-        **base, "checked": 0, "last": 1, "count": None, "keep": None, "head": None, "taken": None}
+    early = {**base, "checked": 0, "count": None, "keep": None, "head": None, "taken": None}
+    follows = {**dict.fromkeys(base), "last": 0}  # what means nothing
     if group.refused:
         return [{**early, "kind": REFUSED, "tail": None}]
     if group.raw_bytes == 0:
@@ -77,7 +78,11 @@ def beats_of_group(transfer, group, line, geometry):
     bits = bits_of(group.mask, 128 // size) if transfer.zvc else [1] * (128 // size)
     stray = [n for n, bit in enumerate(bits) if bit and n * size >= group.raw_bytes]
     if transfer.zvc and stray:
-        return [{**early, "kind": PADDING, "where": stray[0] // 8, "head": 1, "tail": None}]
+        beats = [{**early, "kind": PADDING, "where": stray[0] // 8, "head": 1, "tail": None}]
+        beats += [dict(follows) for _ in range(beats_and_rest(group, geometry)["beats"])]
+        for beat in beats:
+            beat["last"] = int(beat is beats[-1] and group.last)
+        return beats
     if group.truncated:
         return [{**early, "kind": TRUNCATED, "tail": None}]
 
@@ -93,16 +98,28 @@ def beats_of_group(transfer, group, line, geometry):
             **base, "count": min(lanes, count - first), "keep": as_int(keep), "taken": sum(keep),
             "head": int(transfer.zvc and first == 0), "tail": int(tail),
             "last": int(tail and group.last), "position": at, "behind": at + sum(keep),
-            "turns": turns(at, keep),
+            "after": at + lanes, "turns": turns(at, keep),
         }  # fmt: skip
         if beat["taken"] == 0:
-            beat["position"] = beat["behind"] = beat["turns"] = None
+            beat["position"] = beat["behind"] = beat["after"] = beat["turns"] = None
         beats.append(beat)
         if sum(keep) and at + sum(keep) > end:
-            beat.update(kind=TRUNCATED, last=1, there=ring_of(at, end, lanes, 1)["inside"])
-            break
+            beat.update(kind=TRUNCATED, there=ring_of(at, end, lanes, 1)["inside"])
         at += sum(keep)
     return beats
+
+
+def plan_of(transfer, line, geometry):
+    """Return the beats of each group of a transfer; behind the first bad one they mean nothing."""
+    good, plan = True, []
+    for group in groups_of(transfer, geometry):
+        beats = beats_of_group(transfer, group, line, geometry)
+        for n, beat in enumerate(beats):
+            if not good:
+                beats[n] = {**dict.fromkeys(beat), "last": beat["last"]}
+            good = good and beat["kind"] == DATA
+        plan.append((group, beats))
+    return plan
 
 
 class Arrival:
@@ -147,20 +164,18 @@ def check(geometry, transfers, *, pauses=(0.0, 0.0), enable=1.0, seed=1):
     entries, needs, starts, expected = [], [], [], []
     beats_before = []  # of each group
     for number, transfer in enumerate(transfers):
-        line, over = arrival.starts[number], False
-        for group in groups_of(transfer, geometry):
+        line = arrival.starts[number]
+        for group, beats in plan_of(transfer, line, geometry):
             starts.append(line + group.at // geometry.width)
             beats_before.append(len(expected))
-            if not over:
-                expected += beats_of_group(transfer, group, line, geometry)
-            over = expected[-1]["last"]
+            expected += beats
             entries.append(entry_of(transfer, group, line, geometry, rng))
             # The walker has seen the mask, or the end of the packet.
             at = group.data_at(transfer.size) if group.raw_bytes else 0
             if group.mask is None and group.raw_bytes:
                 at += geometry.lane_bytes
             needs.append(min(line + -(-at // geometry.width), arrival.starts[number + 1]))
-        assert over
+        assert expected[-1]["last"]
 
     def group_is_known():
         return arrival.written >= needs[len(sent)]
@@ -201,7 +216,7 @@ def check(geometry, transfers, *, pauses=(0.0, 0.0), enable=1.0, seed=1):
             if value is None:
                 result[name] = None
         beat = dict(beat)
-        for name in ("position", "behind"):
+        for name in ("position", "behind", "after"):
             if beat[name] is not None:
                 beat[name] %= turn
         assert result == beat, number
@@ -211,15 +226,15 @@ def check(geometry, transfers, *, pauses=(0.0, 0.0), enable=1.0, seed=1):
 
 def check_signals(states, expected, taken, geometry):
     turn = 4 * StoreShape(geometry).depth
-    assert all(enable or not valid for enable, valid, *_ in states)
+    assert all(before[0] or not now[1] for before, now in itertools.pairwise(states))
     # Data of a beat that comes have been written, and a frontier stays in front of the data of
     # every beat that comes now or later.
-    come = 0
+    come = passed = 0
     for cycle, (_, _, written, frontier, frontier_valid, _) in enumerate(states):
         rest = (beat["position"] for beat in expected[come:] if beat["position"] is not None)
         if frontier_valid and (position := next(rest, None)) is not None:
-            ahead = (frontier - position // geometry.lanes) % turn
-            assert ahead == 0 or ahead > turn // 2, cycle
+            passed += (frontier - passed) % turn  # it never goes back
+            assert passed <= position // geometry.lanes, cycle
         if come < len(taken) and taken[come].cycle == cycle:
             beat = expected[come]
             if beat["position"] is not None and beat["kind"] == DATA:

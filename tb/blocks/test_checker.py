@@ -86,12 +86,12 @@ class Case:
             "record_on_error": wanted and good, "record_lost": wanted and not good,
             "tag": d.tag, "completion_addr": d.completion_addr, "index": self.index,
             "direct": self.direct, "phase": not self.direct and self.index >> self.ring_size & 1,
-            "timeout": d.timeout,
+            "timeout": d.timeout, "runs": 0,
         }
         if status is not Status.OK:
             return plan
         to_host = way(d, config, self.settings) is OFFLOAD
-        plan |= {"offload": to_host, "drain": d.opcode == Opcode.DRAIN, "moves": 0}
+        plan |= {"offload": to_host, "drain": d.opcode == Opcode.DRAIN}
         if d.opcode in (Opcode.NOP, Opcode.DRAIN):
             return plan
 
@@ -106,7 +106,7 @@ class Case:
         elif Flag.RAW_IF_LARGER in flags:
             limit = min(room, raw.length)
         plan |= {
-            "moves": 1, "encodes": not copies, "pattern": d.opcode == Opcode.FILL,
+            "runs": 1, "encodes": not copies, "pattern": d.opcode == Opcode.FILL,
             "discard": d.opcode == Opcode.MEASURE, "verify": d.opcode == Opcode.COMPRESS_VERIFY,
             "format_id": FormatId.RAW if copies else d.format_id, "raw_length": raw.length,
             "limit": limit, "capacity": room, "check_crc": Flag.CHECK_CRC in flags,

@@ -37,6 +37,7 @@ def decoded(given, sizes):
     return {
         "status": status, "error_code": code, "zvc": int(given["format_id"] == FormatId.ZVC),
         "size": given["element_type"] & 3, "raw_length": given["raw_length"],
+        "long": given["raw_length"] >= 256,
     }  # fmt: skip
 
 

@@ -209,7 +209,7 @@ class Surroundings:
         """The record that can be read is that of the last; writes without answer are owed."""
         retired, begun, done, valid_before = 0, 0, 0, 0
         for cycle, (result, owed, valid) in enumerate(self.outputs):
-            while retired < len(self.retired) and self.retired[retired].cycle < cycle:
+            while retired < len(self.retired) and self.retired[retired].cycle < cycle - 1:
                 retired += 1
             record = self.retired[retired - 1].payload["record"] if retired else dict.fromkeys(
                 result, 0)

@@ -40,6 +40,7 @@ def test_counts(total):
             give = min(total - left, rng.choices((0, 1, 2), (eager, 0.4, 1 - eager))[0])
             ctx.set(dut.take, take)
             ctx.set(dut.give, give)
+            assert ctx.get(dut.soon) == (left + give > take)
             await ctx.tick()
             left += give - take
             seen.add(left)

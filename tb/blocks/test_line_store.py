@@ -37,6 +37,7 @@ def test_line_store(geometry, cells):
                     break
                 position = rng.randint(oldest, len(stream) - cells)
                 ctx.set(dut.read_position, position % (turn * lanes))
+                ctx.set(dut.read_after, (position + cells) % (turn * lanes))
                 cell = ctx.get(dut.read_data)
                 for lane in range(position, position + cells):
                     assert cell[lane % cells] == stream[lane], (line, position)

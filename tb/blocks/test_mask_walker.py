@@ -60,6 +60,7 @@ class Walk(wiring.Component):
         m.d.comb += [
             store.write_en.eq(intake.write_en), store.write_line.eq(intake.write_line),
             store.write_data.eq(intake.write_data), store.read_position.eq(walker.read_position),
+            store.read_after.eq(walker.read_after),
             walker.read_data.eq(store.read_data), walker.written.eq(intake.written),
             # The ends for the planner and the lengths go the way of the ends for the walker.
             intake.ends.ready.eq(1), intake.lengths.ready.eq(1),
@@ -85,7 +86,8 @@ def entries(transfers, geometry):
             if group.raw_bytes:
                 position += group.data_at(size) // lane
             results.append({
-                "mask": group.mask, "position": None if group.truncated else position % turn,
+                "mask": group.mask, "arrived": None if group.mask is None else group.arrived,
+                "position": None if group.truncated else position % turn,
                 "count": group.raw_bytes // lane, "zvc": int(transfer.zvc),
                 "size": geometry.size_code(size), "last": int(group.last),
                 "refused": int(group.refused), "truncated": int(group.truncated),
@@ -117,8 +119,8 @@ def check(geometry, transfers, *, pauses=(0.0, 0.0, 0.0), command_delay=0, seed=
     for number, (entry, result) in enumerate(zip(expected, payloads(taken), strict=True)):
         size = 1 << entry["size"]
         # What stands above the mask of larger elements belongs to nobody.
-        result["mask"] &= (1 << 128 // size) - 1
-        for name in ("mask", "position"):
+        result["mask"] &= (1 << min(128 // size, 8 * result["arrived"])) - 1
+        for name in ("mask", "arrived", "position"):
             if entry[name] is None:
                 result[name] = None
         if entry["refused"]:  # a refused command may have had any element type

@@ -87,7 +87,7 @@ class Model:
         return not waits and self.under_way < self.slots - 1
 
     def _runs(self, plan, given) -> bool:
-        return bool(plan["moves"] and plan["status"] == Status.OK and not given.kill)
+        return bool(plan["runs"] and not given.kill)
 
     def _room(self, plan, given) -> bool:
         # What does not run needs nobody else.

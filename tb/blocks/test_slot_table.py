@@ -16,10 +16,12 @@ def entry(rng):
     return {"low": rng.getrandbits(5), "high": rng.getrandbits(33)}
 
 
-@pytest.mark.parametrize(("slots", "readers"), [(2, 1), (8, 3), (64, 2)])
-def test_random(slots, readers):
+@pytest.mark.parametrize(
+    ("slots", "readers", "late_readers"), [(2, 1, 0), (8, 3, 1), (64, 2, 2), (16, 0, 1)])
+def test_random(slots, readers, late_readers):
     """What is written shows in the next cycle, at every reader, and until it is overwritten."""
-    bench, rng = Bench(SlotTable(SHAPE, slots=slots, readers=readers)), random.Random(slots)
+    table = SlotTable(SHAPE, slots=slots, readers=readers, late_readers=late_readers)
+    bench, rng = Bench(table), random.Random(slots)
     dut = bench.dut
 
     async def drive(ctx):
@@ -38,7 +40,14 @@ def test_random(slots, readers):
             # Without a clock.
             read = [plain(ctx.get(port)) for port in dut.read_data]
             assert first or read == [table[n] for n in wanted]
+            late = [rng.randrange(slots) for _ in range(late_readers)]
+            for port, number in zip(dut.late_slot, late, strict=True):
+                ctx.set(port, number)
             await ctx.tick()
+            for port in dut.late_slot: # asking for another changes nothing until the next edge
+                ctx.set(port, rng.randrange(slots))
+            for port, number in zip(dut.late_data, late, strict=True):
+                assert first or (writes and number == slot) or plain(ctx.get(port)) == table[number]
             if writes:
                 table[slot] = given
 

@@ -45,9 +45,9 @@ def test_no_end_of_patience():
         for _ in range(600):
             assert not ctx.get(dut.expired)
             await ctx.tick()
-        # And what had been waited does not count.
+        # And what had been waited does not count. That there is an end is seen a cycle later.
         ctx.set(dut.exponent, 3)
-        for _ in range(8):
+        for _ in range(9):
             assert not ctx.get(dut.expired)
             await ctx.tick()
         assert ctx.get(dut.expired)
