@@ -6,7 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from opencdma.hw.stream import FrontQueue, Queue
+from opencdma.hw.stream import BlockQueue, FrontQueue
 
 from .geometry import CodecGeometry
 from .length_counter import LengthCounter
@@ -93,7 +93,7 @@ class Intake(wiring.Component):
         beat, taken = self.i.p, Signal()
         ahead = FrontQueue(PacketEnd(self._geometry), self._packets)
         behind = FrontQueue(PacketEnd(self._geometry), self._packets)
-        lengths = Queue(PacketLength, self._packets)
+        lengths = BlockQueue(PacketLength, self._packets, registers=2)
         m.submodules.ahead, m.submodules.behind, m.submodules.lengths = ahead, behind, lengths
 
         # Two lines may be taken while it is being found out that there is room for no more. This is
