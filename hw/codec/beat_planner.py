@@ -131,7 +131,7 @@ class BeatPlanner(wiring.Component):
 
         # Split: which lanes of the beat are kept, and how the beat stands in its group.
         split = Signal(data.StructLayout({
-            "keep": lanes, "count": range(lanes + 1), "stray": geometry.mask_bits,
+            "keep": lanes, "count": range(lanes + 1), "strays": geometry.mask_bits // 2,
             "position": store.position, "first": 1, "head": 1, "tail": 1, "last": 1, "zvc": 1,
             "size": 2, "refused": 1, "truncated": 1, "arrived": geometry.mask_bits // 8,
         }), reset_less=True)
@@ -161,7 +161,8 @@ class BeatPlanner(wiring.Component):
                 (kept | (~group.zvc).replicate(lanes))
                 & Cat(~tail | (group.rest > lane) for lane in range(lanes))),
             split.count.eq(Mux(tail, group.rest, lanes)),
-            split.stray.eq(stray),
+            split.strays.eq(Cat( # for each two bits
+                stray.word_select(n, 2).any() for n in range(len(split.strays)))),
             split.arrived.eq(Cat(group.arrived > n for n in range(len(split.arrived)))),
             split.position.eq(group.position),
             split.first.eq(first),
@@ -182,19 +183,19 @@ class BeatPlanner(wiring.Component):
         # Count: the rank of every lane. A bit behind the last element ends the transfer, if it
         # arrived.
         counts = prefix_counts(m, list(split.keep), name="kept")
-        coming, bad = queue.i.p, Signal(geometry.mask_bits // 8)
+        coming, bad = queue.i.p, Signal.like(split.arrived)
         m.d.comb += [
             queue.i.valid.eq(split_valid),
-            bad.eq(split.head.replicate(len(bad)) & split.arrived & Cat(
-                split.stray.word_select(n, 8).any() for n in range(len(bad)))),
             coming.taken.eq(counts[-1]),
+            bad.eq(split.arrived & Cat(
+                split.strays.word_select(n, 4).any() for n in range(len(bad)))),
         ]
         m.d.comb += [
             coming[name].eq(split[name]) for name in (
                 "keep", "count", "position", "first", "head", "tail", "last", "zvc", "size")]
         with m.If(split.refused):
             m.d.comb += coming.kind.eq(BeatKind.REFUSED)
-        with m.Elif(bad.any()):
+        with m.Elif(split.head & bad.any()):
             m.d.comb += coming.kind.eq(BeatKind.PADDING)
         with m.Elif(split.truncated):
             m.d.comb += coming.kind.eq(BeatKind.TRUNCATED)
@@ -225,9 +226,12 @@ class BeatPlanner(wiring.Component):
         # has ended. That is one line too many for some, but it can be told a cycle early.
         arrived, end_known, written = Signal(), Signal(), Signal(store.line)
         m.d.sync += written.eq(self.written - 1)
+        begun = { # each place is compared before it is known which one counts
+            name: store.is_before(place[store.lane_bits:], written) for name, place in (
+                ("first", plan.position), ("next", follows), ("planned", planned.position))}
         m.d.comb += arrived.eq(end_known | Mux(
-            planned_ready, ~waits | store.is_before(here[store.lane_bits:], written),
-            ~planned.waits | store.is_before(planned.position[store.lane_bits:], written)))
+            planned_ready, ~waits | Mux(plan.first, begun["first"], begun["next"]),
+            ~planned.waits | begun["planned"]))
         with m.If(planned_ready):
             m.d.sync += [
                 planned_valid.eq(queue.o.valid),

@@ -236,13 +236,13 @@ class MaskWalker(wiring.Component):
         wiring.connect(m, queue.o, wiring.flipped(self.o))
 
         # Count and add: the loop closes, unless the group was the last one.
-        counted_mask, step_valid = read_mask, Signal()
-        step = goes_on & ~queue.i.p.last
-        if four_cycles:
-            counted_mask = Signal.like(read_mask)
-            m.d.sync += [counted_mask.eq(read_mask), step_valid.eq(step)]
-        else:
-            m.d.comb += step_valid.eq(step)
+        # All lanes of a stored transfer are kept.
+        counted_mask, step_valid = Signal.like(read_mask), Signal()
+        domain = m.d.sync if four_cycles else m.d.comb
+        domain += [
+            counted_mask.eq(read_mask | (~plan.zvc).replicate(len(read_mask))),
+            step_valid.eq(goes_on & ~queue.i.p.last),
+        ]
         # Kept lanes of the group: of each half of the mask, so that the last sum is the addition's.
         halves = [Signal(range(geometry.group_lanes // 2 + 1), name=f"half{n}") for n in range(2)]
         for n, half in enumerate(halves):
@@ -252,8 +252,7 @@ class MaskWalker(wiring.Component):
                 counts = prefix_counts(m, part, name=f"ones{n}_{size}")
                 return counts[-1] * geometry.lanes_per_element(size)
 
-            m.d.comb += half.eq(Mux(
-                plan.zvc, geometry.by_size(plan.size, kept), geometry.group_lanes // 2))
+            m.d.comb += half.eq(geometry.by_size(plan.size, kept))
         add_valid = step_valid
         if four_cycles:
             add_valid = Signal()
@@ -273,8 +272,6 @@ class MaskWalker(wiring.Component):
             m.d.comb += next_final.eq(goes_final)
             m.d.sync += [
                 walking.eq(1),
-                position.eq(data_at + halves[0] + halves[1]),
-                after.eq(next_after + halves[0] + halves[1]),
                 data_at.eq(next_data + halves[0] + halves[1]),
                 behind.eq(next_behind + halves[0] + halves[1]),
             ]
@@ -293,17 +290,24 @@ class MaskWalker(wiring.Component):
             gap = C(0, store.lane_bits - len(low))
             return Cat(low, gap, line + high if len(high) else line)
 
-        with m.If(draining):
+        first_line, first_after = Signal(store.line), Signal(store.line)
+        m.d.comb += [
+            first_line.eq(Mux(finish, end.next_line, written)),
+            first_after.eq(
+                Mux(finish, end.after_line, written + self.cells // geometry.lanes)),
+        ]
+        with m.If(draining | finish): # no sum comes then; what it is chosen from is kept short
             m.d.sync += [
-                position.eq(Cat(C(0, store.lane_bits), written)),
-                after.eq(Cat(C(0, store.lane_bits), written + self.cells // geometry.lanes)),
+                position.eq(Cat(C(0, store.lane_bits), first_line)),
+                after.eq(Cat(C(0, store.lane_bits), first_after)),
+            ]
+        with m.Elif(add_valid):
+            m.d.sync += [
+                position.eq(data_at + halves[0] + halves[1]),
+                after.eq(next_after + halves[0] + halves[1]),
             ]
         with m.If(finish):
-            m.d.sync += [
-                position.eq(Cat(C(0, store.lane_bits), end.next_line)),
-                after.eq(Cat(C(0, store.lane_bits), end.after_line)),
-                resting.eq(1),
-            ]
+            m.d.sync += resting.eq(1)
         with m.If(begins):
             m.d.sync += [
                 plan.eq(commands.payload),
