@@ -40,7 +40,8 @@ class Scheduler(wiring.Component):
 
     A plan with a fence waits until all slots are free; behind one that stops on errors, and behind
     DRAIN, everything waits until they are. A source that has to be read again goes before new
-    plans. Takes one plan per cycle.
+    plans. A plan is looked at in one cycle and taken in the next, so one in two cycles at most.
+    Whoever is ready for what comes out has to stay so until it comes, as a queue does.
 
     Parameters
     ----------
@@ -110,13 +111,15 @@ class Scheduler(wiring.Component):
         slot = Signal(range(self._slots))
         barrier = Signal()
 
+        # Who is ready for a plan stays so until there is one: that much is settled a cycle before
+        # anything moves, and so are the source of the plan and whether it runs.
+        settled, starts, killed = Signal(), Signal(), Signal()
         second, plan = Signal(), Signal(Plan)
         m.d.comb += [
-            second.eq(self.again.valid),
             plan.eq(Mux(second, self.again_plan.as_value(), self.i.payload.as_value())),
             self.empty.eq(used == 0),
         ]
-        may, room, starts, runs = Signal(), Signal(), Signal(), Signal()
+        may, room, settles, runs = Signal(), Signal(), Signal(), Signal()
         # What does not run leaves the ports as they are: a memory may still owe something there.
         turns = self._shared & runs & (plan.offload != self.direction)
         m.d.comb += [
@@ -127,14 +130,18 @@ class Scheduler(wiring.Component):
             room.eq(self.passes.ready & (~runs | (
                 self.reads.ready & self.writes.ready & self.commands.ready
                 & self.checks.ready))),
-            starts.eq(may & room),
-            runs.eq(plan.runs & ~self.kill),
-            self.again.ready.eq(room),
-            self.i.ready.eq(~second & (starts | self.drop)),
+            settles.eq(may & room & ~settled),
+            starts.eq(settled & (second | ~self.drop)),
+            runs.eq(plan.runs & ~killed),
+            self.again.ready.eq(settled & second),
+            self.i.ready.eq(~second & (settled | self.drop)),
             self.table_en.eq(starts & ~second),
             self.table_slot.eq(slot),
             self.table_plan.eq(plan),
         ]
+        m.d.sync += settled.eq(settles)
+        with m.If(~settles):
+            m.d.sync += [second.eq(self.again.valid & ~self.again.ready), killed.eq(self.kill)]
         m.d.sync += used.eq(used + (starts & ~second) - self.freed)
         with m.If(starts & ~second):
             m.d.sync += slot.eq(slot + 1)
@@ -175,7 +182,7 @@ class Scheduler(wiring.Component):
             self.passes.p.runs.eq(runs),
             self.passes.p.second.eq(second),
             self.passes.p.status.eq(Mux(
-                self.kill, Mux(second, self.kill_status, Status.FLUSHED), plan.status)),
-            self.passes.p.error_code.eq(Mux(self.kill, ErrorCode.NONE, plan.error_code)),
+                killed, Mux(second, self.kill_status, Status.FLUSHED), plan.status)),
+            self.passes.p.error_code.eq(Mux(killed, ErrorCode.NONE, plan.error_code)),
         ]
         return m

@@ -44,6 +44,8 @@ class Model:
         Direction of the data that were started last, and the next slot.
     table : :class:`dict`
         Plans by their slots.
+    settled, second, killed : :class:`bool`
+        A plan is taken in this cycle; it is one to be done again; it is not to run.
     """
 
     slots: int
@@ -53,50 +55,63 @@ class Model:
     direction: int = 0
     slot: int = 0
     table: dict = field(default_factory=dict)
+    settled: bool = False
+    second: bool = False
+    killed: bool = False
 
     def cycle(self, given: Inputs) -> dict:
         """Return what goes out in a cycle: payloads, and whether the inputs are taken."""
         out = {"empty": not self.under_way, "direction": self.direction}
+        settles = self._settles(given)
         if given.again is not None:
-            plan = self.table[given.again]
-            out["again"] = self._room(plan, given)
-            if out["again"]:
-                out |= self._started(plan, given.again, given, second=True)
-        elif given.plan is not None:
-            slot = self.slot
-            out["i"] = given.drop or (
-                self._room(given.plan, given) and self._may(given.plan, given))
-            if out["i"] and not given.drop:
-                out |= self._started(given.plan, slot, given, second=False)
-                out["table"] = slot, given.plan
-                self.table[slot] = given.plan
-                self.slot = (slot + 1) % self.slots
-                self.under_way += 1
-                self.barrier = bool(given.plan["stop_on_error"] or given.plan["drain"])
-                if self._runs(given.plan, given):
-                    self.direction = given.plan["offload"]
+            out["again"] = self.settled and self.second
+        if given.plan is not None:
+            out["i"] = not self.second and (self.settled or given.drop)
+        if out.get("again"):
+            out |= self._started(self.table[given.again], given.again, given)
+        elif out.get("i") and not given.drop:
+            out |= self._started(given.plan, self.slot, given)
+            out["table"] = self.slot, given.plan
+            self.table[self.slot] = given.plan
+            self.slot = (self.slot + 1) % self.slots
+            self.under_way += 1
+            self.barrier = bool(given.plan["stop_on_error"] or given.plan["drain"])
+            if self._runs(given.plan):
+                self.direction = given.plan["offload"]
         if given.freed:
             self.under_way -= 1
+        self.settled = settles
+        if not settles:
+            self.second = given.again is not None and not out["again"]
+            self.killed = given.kill
         return out
 
-    def _may(self, plan, given) -> bool:
+    def _settles(self, given) -> bool:
+        if self.settled:
+            return False
+        if self.second:
+            return self._room(self.table[given.again], given)
+        return given.plan is not None and not given.drop and self._room(
+            given.plan, given) and self._may(given.plan)
+
+    def _may(self, plan) -> bool:
         if not self.under_way:
             return True
         waits = plan["fence"] or plan["drain"] or self.barrier or (
-            self.shared and self._runs(plan, given) and plan["offload"] != self.direction)
+            self.shared and self._runs(plan) and plan["offload"] != self.direction)
         return not waits and self.under_way < self.slots - 1
 
-    def _runs(self, plan, given) -> bool:
-        return bool(plan["runs"] and not given.kill)
+    def _runs(self, plan) -> bool:
+        return bool(plan["runs"] and not self.killed)
 
     def _room(self, plan, given) -> bool:
         # What does not run needs nobody else.
-        return given.ready >= set(OUTPUTS if self._runs(plan, given) else ["passes"])
+        return given.ready >= set(OUTPUTS if self._runs(plan) else ["passes"])
 
-    def _started(self, plan, slot, given, *, second) -> dict:
-        runs = self._runs(plan, given)
+    def _started(self, plan, slot, given) -> dict:
+        runs, second = self._runs(plan), self.second
         status, error_code = plan["status"], plan["error_code"]
-        if given.kill:
+        if self.killed:
             status = given.kill_status if second else Status.FLUSHED
             error_code = ErrorCode.NONE
         out = {"passes": {"slot": slot, "runs": int(runs), "second": int(second)}}
@@ -149,12 +164,10 @@ def observed(ctx, dut, given):
         del out["passes"]["status"], out["passes"]["error_code"] # not known yet
     if given.again is not None:
         out["again"] = bool(ctx.get(dut.again.ready))
-    elif given.plan is not None:
+    if given.plan is not None:
         out["i"] = bool(ctx.get(dut.i.ready))
-    else:
+    if given.plan is None and given.again is None:
         assert "passes" not in out
-    if given.again is not None:
-        assert not ctx.get(dut.i.ready)
     if ctx.get(dut.table_en):
         out["table"] = ctx.get(dut.table_slot), plain(ctx.get(dut.table_plan))
     return out
@@ -183,12 +196,12 @@ def check(slots, shared, stimulus, cycles):
 
 
 class Traffic:
-    """Random inputs; an input that was not taken stays."""
+    """Random inputs; one that was not taken stays, and so does who is ready until it is needed."""
 
     def __init__(self, rng: random.Random):
         self._rng = rng
         self._plan = self._again = None
-        self._mood = {}
+        self._mood, self._ready = {}, set()
 
     def __call__(self, model: Model, out: dict) -> Inputs:
         rng = self._rng
@@ -214,10 +227,11 @@ class Traffic:
         freed = model.under_way > (self._again is not None) and rng.random() < mood["freed"]
         if freed and self._again == (model.slot - model.under_way) % model.slots:
             freed = False
+        self._ready -= out.keys()
+        self._ready |= {name for name in OUTPUTS if rng.random() < mood["ready"]}
         return Inputs(
-            self._plan, self._again, frozenset(
-                name for name in OUTPUTS if rng.random() < mood["ready"]),
-            freed, mood["kill"], rng.choice((Status.ABORTED, Status.TIMEOUT)), mood["drop"])
+            self._plan, self._again, frozenset(self._ready), freed, mood["kill"],
+            rng.choice((Status.ABORTED, Status.TIMEOUT)), mood["drop"])
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -236,36 +250,39 @@ def test_random(slots, shared):
 
 
 @pytest.mark.parametrize("slots", [4, 64])
-def test_one_plan_per_cycle(slots):
+def test_one_plan_in_two_cycles(slots):
     """And no more of them than slots, less one."""
     rng = random.Random(1)
     plain_plan = dict.fromkeys(SPECIAL, 0)
 
     def plans(model, out):
-        late = len(taken) >= slots + 5
+        late = len(taken) >= 2 * slots + 5
         taken.append(out)
-        return Inputs(random_plan(rng, **plain_plan), freed=late)
+        if not plan or out.get("i"):
+            plan[:] = [random_plan(rng, **plain_plan)]
+        return Inputs(plan[0], freed=late and len(taken) % 2 == 0)
 
-    taken = []
-    log = check(slots, False, plans, 3 * slots + 20)
+    taken, plan = [], []
+    log = check(slots, False, plans, 5 * slots + 20)
     starts = [cycle for cycle, (_, _, out) in enumerate(log) if out["i"]]
-    assert starts[: slots - 1] == list(range(slots - 1))
-    # A slot can be used again in the cycle behind the one in which it becomes free.
-    assert starts[slots - 1 :] == list(range(slots + 6, len(log)))
+    assert starts[: slots - 1] == list(range(1, 2 * slots - 1, 2))
+    # A plan for a slot is looked at in the cycle behind the one in which the slot becomes free.
+    assert starts[slots - 1 :] == list(range(2 * slots + 7, len(log), 2))
 
 
 @pytest.mark.parametrize("first", [
     {"drain": 1}, {"stop_on_error": 1}, {"stop_on_error": 1, "status": Status.RANGE},
     {"drain": 1, "status": Status.BAD_FLAGS}], ids=repr)
 def test_barrier(first):
-    """What is behind a barrier starts in the cycle behind the one in which it is complete."""
+    """What is behind a barrier is looked at in the cycle behind the one in which it is complete."""
     rng, none = random.Random(2), dict.fromkeys(SPECIAL, 0)
 
     def plans(model, out):
-        cycle = len(log)
+        if out.get("i"):
+            plan[:] = [random_plan(rng, **none)]
         log.append(out)
-        return Inputs(random_plan(rng, **none | (first if cycle == 0 else {})), freed=cycle == 20)
+        return Inputs(plan[0], freed=len(log) == 21)
 
-    log = []
-    taken = [cycle for cycle, (_, _, out) in enumerate(check(8, False, plans, 30)) if out["i"]]
-    assert taken == [0, *range(21, 28)]
+    log, plan = [], [random_plan(rng, **none | first)]
+    taken = [cycle for cycle, (_, _, out) in enumerate(check(8, False, plans, 40)) if out["i"]]
+    assert taken == [1, *range(22, 36, 2)]
