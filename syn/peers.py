@@ -6,7 +6,10 @@ from dataclasses import dataclass
 __all__ = ["ASIC_PEERS", "CODECS", "MOVERS", "AsicPeer", "Peer"]
 
 #: How numbers of peers were come by, unless they say otherwise.
-SAME_FLOW = "synthesised from its public RTL with the same tools and options, LFE5U-85F speed 6"
+SAME_TOOLS = (
+    "synthesised from public RTL with the same tools for LFE5U-85F speed 6, by `synth_ecp5` as it "
+    "is: without [short sums](synthesis.md#short-sums) and "
+    "[output registers](synthesis.md#output-registers-of-block-ram)")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Peer:
     cells: int | None
     mhz: float
     bytes_per_cycle: tuple[float, float]
-    source: str = SAME_FLOW
+    source: str = SAME_TOOLS
 
     @property
     def cells_at_least(self) -> int:
