@@ -6,10 +6,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from opencdma.hw.codec import CodecGeometry, CommandWord, Decompressor, PacketBeat, StatusWord
+from opencdma.hw.stream import BlockQueue
 
 from .crc32 import Crc32
 
 __all__ = ["Verifier"]
+
+#: Encoded beats that can wait while the decoder is busy with what was sparse.
+QUEUED = 32
 
 
 class Verifier(wiring.Component):
@@ -51,7 +55,9 @@ class Verifier(wiring.Component):
         m.submodules.decoder = decoder = Decompressor(self._geometry)
         m.submodules.crc = crc = Crc32(self._geometry.width, depth=self._depth)
         connect(m, flipped(self.commands), decoder.commands)
-        connect(m, flipped(self.i), decoder.i)
+        m.submodules.queue = queue = BlockQueue(PacketBeat(self._geometry.width), QUEUED)
+        connect(m, flipped(self.i), queue.i)
+        connect(m, queue.o, decoder.i)
         connect(m, decoder.statuses, flipped(self.statuses))
         connect(m, crc.o, flipped(self.crcs))
         m.d.comb += [
