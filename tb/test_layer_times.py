@@ -7,8 +7,7 @@ from importlib.resources import files
 import pytest
 
 RECORDINGS = sorted(
-    (path for path in files("opencdma.sim.train").joinpath("recordings").iterdir()),
-    key=lambda path: path.name)
+    files("opencdma.sim.train").joinpath("recordings").iterdir(), key=lambda path: path.name)
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)

@@ -19,7 +19,8 @@ QUEUED = 32
 class Verifier(wiring.Component):
     """Decodes packets and gives the CRC32 of what comes out.
 
-    Keeps up with the encoder: it takes as many cycles for a packet, and adds none.
+    Keeps up with the encoder: it takes as many cycles for a packet, and adds none. Encoded beats
+    wait in a queue while it is still busy with a packet that was sparse.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class Network:
     source: str
 
 
-def _stack(channels: int, *layers: tuple) -> list[nn.Module]:
+def _stack(channels: int, *layers: tuple | nn.Module) -> list[nn.Module]:
     """Return convolutions with ReLU, ``(out, kernel, stride, padding)``, and poolings."""
     made = []
     for layer in layers:
