@@ -59,6 +59,8 @@ def _engines():
         yield Design(
             f"engine-{preset}", "engine", lambda config=config: Cdma(config),
             config.dev_width)
+    config = PRESETS["ecp5"].with_changes(dev_width=16, host_width=16)
+    yield Design("engine-ecp5-w16", "engine", lambda: Cdma(config), config.dev_width)
 
 
 def _movers():

@@ -135,8 +135,10 @@ def _ecp5(size: int, luts: int, brams: int, speed: int) -> Device:
     return Device(
         f"lfe5u-{size}f-{speed}", f"ECP5 LFE5U-{size}F, speed {speed}", _ECP5,
         {"lut4": luts, "ff": luts, "bram": brams},
-        # The package has most pins, and does not matter: none is used.
-        (f"--{size}k", "--package", "CABGA381", "--speed", str(speed), "--out-of-context"), 300)
+        # The package has most pins, and does not matter: none is used. Delays weigh more against
+        # lengths than by default (10): wires that few paths need may be long.
+        (f"--{size}k", "--package", "CABGA381", "--speed", str(speed), "--out-of-context",
+         "--placer-heap-timingweight", "30"), 300)
 
 
 #: All devices by name, in the order of tables.

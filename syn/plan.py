@@ -22,7 +22,8 @@ def full() -> list[tuple[Design, Device]]:
     plan = [
         (design, DEVICES[device]) for device in DEVICES_SHOWN for design in DESIGNS.values()
         if _shown(design, DEVICES[device])]
-    return [*plan, (DESIGNS["engine-ecp5"], DEVICES["lfe5u-45f-6"])]
+    return [*plan, *((DESIGNS[design], DEVICES["lfe5u-45f-6"])
+                     for design in ("engine-ecp5", "engine-ecp5-w16"))]
 
 
 def _shown(design: Design, device: Device) -> bool:

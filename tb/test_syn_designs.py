@@ -39,7 +39,7 @@ def test_full_plan():
             "compressor-32bit-w8", "compressor-w8", "decompressor-32bit-w8", "decompressor-w8",
             "engine-tiny", "movers-w8"}
     for design, device in (
-        ("engine-ecp5", "lfe5u-45f-6"), ("engine-asic", "xc7a"),
+        ("engine-ecp5", "lfe5u-45f-6"), ("engine-ecp5-w16", "lfe5u-45f-6"), ("engine-asic", "xc7a"),
         ("compressor-8bit-w32", "lfe5u-85f-6"), ("floor-slice-256", "lfe5u-85f-6"),
     ):
         assert (design, device) in pairs
