@@ -3,6 +3,7 @@
 
 from .codes import GROUP_BYTES, MAX_RAW_LENGTH, Direction
 from .config import PRESETS, Config
+from .dtypes import ELEMENT_TYPES
 from .generated import (
     Channel,
     ElementType,
@@ -16,6 +17,7 @@ from .generated import (
 from .words import Descriptor, Record
 
 __all__ = [
+    "ELEMENT_TYPES",
     "GROUP_BYTES",
     "MAX_RAW_LENGTH",
     "PRESETS",

@@ -6,27 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opencdma.spec import ElementType, FormatId
+from opencdma.spec import ELEMENT_TYPES, ElementType, FormatId
 
 from .buffers import Buffer
 
 __all__ = ["Compressed", "DeviceArray", "element_type_of"]
-
-#: Element types by the names of NumPy's and ml_dtypes' types.
-_ELEMENT_TYPES = {
-    "bool": ElementType.U8,
-    "uint8": ElementType.U8,
-    "int8": ElementType.U8,
-    "uint16": ElementType.U16,
-    "int16": ElementType.U16,
-    "uint32": ElementType.U32,
-    "int32": ElementType.U32,
-    "float8_e4m3fn": ElementType.FP8_E4M3,
-    "bfloat16": ElementType.BF16,
-    "float32": ElementType.FP32,
-    "float8_e5m2": ElementType.FP8_E5M2,
-    "float16": ElementType.FP16,
-}
 
 
 @dataclass(frozen=True)
@@ -110,8 +94,8 @@ def element_type_of(dtype) -> ElementType:
         If there is none.
     """
     dtype = np.dtype(dtype)
-    if dtype.name not in _ELEMENT_TYPES:
+    if dtype.name not in ELEMENT_TYPES:
         raise ValueError(
-            f"Elements must be of one of the types {', '.join(_ELEMENT_TYPES)}, not {dtype.name}; "
+            f"Elements must be of one of the types {', '.join(ELEMENT_TYPES)}, not {dtype.name}; "
             "view others as unsigned integers of 1, 2 or 4 bytes")
-    return _ELEMENT_TYPES[dtype.name]
+    return ELEMENT_TYPES[dtype.name]

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The codes of NumPy's types and of those that ml_dtypes adds."""
+
+from .generated import ElementType
+
+__all__ = ["ELEMENT_TYPES"]
+
+#: Element types by the names of arrays' types; integers with a sign count as those without.
+ELEMENT_TYPES = {
+    "bool": ElementType.U8,
+    "uint8": ElementType.U8,
+    "int8": ElementType.U8,
+    "uint16": ElementType.U16,
+    "int16": ElementType.U16,
+    "uint32": ElementType.U32,
+    "int32": ElementType.U32,
+    "float8_e4m3fn": ElementType.FP8_E4M3,
+    "bfloat16": ElementType.BF16,
+    "float32": ElementType.FP32,
+    "float8_e5m2": ElementType.FP8_E5M2,
+    "float16": ElementType.FP16,
+}
