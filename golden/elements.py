@@ -9,8 +9,6 @@ import operator
 
 import numpy as np
 
-from opencdma.spec import ELEMENT_TYPES, ElementType
-
 #: Bytes per element that formats can handle.
 SIZES = (1, 2, 4)
 
@@ -66,21 +64,6 @@ def word_dtype(dtype) -> np.dtype:
             "array, for example to float32, or view it as uint32"
         )
     return np.dtype(f"u{dtype.itemsize}").newbyteorder(dtype.byteorder)
-
-
-def element_type(dtype) -> ElementType:
-    """Return the code of elements of a type; integers with a sign count as those without.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    name = np.dtype(dtype).name
-    if name not in ELEMENT_TYPES:
-        names = ", ".join(ELEMENT_TYPES)
-        raise ValueError(f"Elements must be of one of the types {names}, not {name}")
-    return ELEMENT_TYPES[name]
 
 
 def check_count(count) -> int:

@@ -10,13 +10,12 @@ tells where things are.
 
 import numpy as np
 
-from opencdma.spec import ErrorCode
+from opencdma.spec import ErrorCode, element_type_of
 
 from .elements import (
     as_bytes,
     check_count,
     check_raw_length,
-    element_type,
     from_words,
     to_words,
     word_dtype,
@@ -47,7 +46,7 @@ def encode(array) -> bytes:
         If the elements are of another type.
     """
     array = np.asarray(array)
-    layout = LAYOUTS[element_type(array.dtype)]
+    layout = LAYOUTS[element_type_of(array.dtype)]
     words = to_words(array)
     return b"".join(
         encode_superblock(words[start : start + SUPERBLOCK], layout)
@@ -86,7 +85,7 @@ def decode(buffer, *, dtype, count: int) -> np.ndarray:
 
 def decode_partial(buffer, *, dtype, count: int) -> tuple[np.ndarray, FormatError | None]:
     """Return as :func:`decode` does, but hand an error over beside the elements that are good."""
-    layout = LAYOUTS[element_type(dtype)]
+    layout = LAYOUTS[element_type_of(dtype)]
     words = np.zeros(check_count(count), word_dtype(dtype).newbyteorder("<"))
     data = as_bytes(buffer)
 

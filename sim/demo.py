@@ -26,11 +26,11 @@ from opencdma.spec import (
     FormatId,
     Opcode,
     Status,
+    element_type_of,
 )
 from opencdma.spec import Record as Completion
 from opencdma.spec.registers import ENGINE
 from opencdma.sw import Buffer, Device, Ticket
-from opencdma.sw.arrays import element_type_of
 from opencdma.sw.registers import Registers
 
 __all__ = ["MEMORY_LATENCY", "Record", "build", "run"]

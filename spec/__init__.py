@@ -3,7 +3,7 @@
 
 from .codes import GROUP_BYTES, MAX_RAW_LENGTH, Direction
 from .config import PRESETS, Config
-from .dtypes import ELEMENT_TYPES
+from .dtypes import element_type_of
 from .generated import (
     Channel,
     ElementType,
@@ -17,7 +17,6 @@ from .generated import (
 from .words import Descriptor, Record
 
 __all__ = [
-    "ELEMENT_TYPES",
     "GROUP_BYTES",
     "MAX_RAW_LENGTH",
     "PRESETS",
@@ -33,4 +32,5 @@ __all__ = [
     "Opcode",
     "Record",
     "Status",
+    "element_type_of",
 ]

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codes of NumPy's types and of those that ml_dtypes adds."""
 
+import numpy as np
+
 from .generated import ElementType
 
-__all__ = ["ELEMENT_TYPES"]
+__all__ = ["element_type_of"]
 
-#: Element types by the names of arrays' types; integers with a sign count as those without.
-ELEMENT_TYPES = {
+# Element types by the names of arrays' types; integers with a sign count as those without.
+_ELEMENT_TYPES = {
     "bool": ElementType.U8,
     "uint8": ElementType.U8,
     "int8": ElementType.U8,
@@ -20,3 +22,19 @@ ELEMENT_TYPES = {
     "float8_e5m2": ElementType.FP8_E5M2,
     "float16": ElementType.FP16,
 }
+
+
+def element_type_of(dtype) -> ElementType:
+    """Return the code of the elements of arrays of a type.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.name not in _ELEMENT_TYPES:
+        raise ValueError(
+            f"Elements must be of one of the types {', '.join(_ELEMENT_TYPES)}, not {dtype.name}; "
+            "view others as unsigned integers of 1, 2 or 4 bytes")
+    return _ELEMENT_TYPES[dtype.name]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opencdma.spec import ELEMENT_TYPES, ElementType, FormatId
+from opencdma.spec import ElementType, FormatId, element_type_of
 
 from .buffers import Buffer
 
-__all__ = ["Compressed", "DeviceArray", "element_type_of"]
+__all__ = ["Compressed", "DeviceArray"]
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,3 @@ class Compressed:
     def ratio(self) -> float:
         """How many times as long the array is as its encoding; 1 if both are empty."""
         return self.raw_length / self.length if self.length else 1.0
-
-
-def element_type_of(dtype) -> ElementType:
-    """Return the element type for arrays of a NumPy type.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    dtype = np.dtype(dtype)
-    if dtype.name not in ELEMENT_TYPES:
-        raise ValueError(
-            f"Elements must be of one of the types {', '.join(ELEMENT_TYPES)}, not {dtype.name}; "
-            "view others as unsigned integers of 1, 2 or 4 bytes")
-    return ELEMENT_TYPES[dtype.name]

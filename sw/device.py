@@ -16,9 +16,10 @@ from opencdma.spec import (
     FormatId,
     Opcode,
     Record,
+    element_type_of,
 )
 
-from .arrays import Compressed, DeviceArray, element_type_of
+from .arrays import Compressed, DeviceArray
 from .buffers import Buffer
 from .engine import Engine
 

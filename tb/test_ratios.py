@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from opencdma.golden import pack
-from opencdma.golden.elements import element_type, to_words
+from opencdma.golden.elements import to_words
 from opencdma.golden.pack_layout import LAYOUTS, SUPERBLOCK
 from opencdma.sim.ratios import space
+from opencdma.spec import element_type_of
 
 
 def tensor(dtype, count):
@@ -23,7 +24,7 @@ def tensor(dtype, count):
 @pytest.mark.parametrize("superblocks", [0, 1, 5])
 def test_cost_of_pack_is_its_length(dtype, superblocks):
     array = tensor(dtype, superblocks * SUPERBLOCK)
-    words, layout = to_words(array), LAYOUTS[element_type(array.dtype)]
+    words, layout = to_words(array), LAYOUTS[element_type_of(array.dtype)]
     bits = space.cost(words, layout, space.CHOSEN)
     assert tuple(bits) == space.PARTS
     assert sum(bits.values()) == 8 * len(pack.encode(array))
@@ -31,7 +32,7 @@ def test_cost_of_pack_is_its_length(dtype, superblocks):
 
 def test_variants_cost_what_they_are_for():
     array = tensor("f4", 16 * SUPERBLOCK)
-    words, layout = to_words(array), LAYOUTS[element_type(array.dtype)]
+    words, layout = to_words(array), LAYOUTS[element_type_of(array.dtype)]
     costs = {
         name: space.cost(words, layout, variant) for name, variant in space.VARIANTS.items()}
     chosen = costs["PACK"]
@@ -46,7 +47,7 @@ def test_variants_cost_what_they_are_for():
 
 def test_entropy():
     words = np.array([0, 0, 5, 0x8006, 0, 5], np.uint16)
-    pairs, values, rests = space.entropy(words, LAYOUTS[element_type(ml_dtypes.bfloat16)])
+    pairs, values, rests = space.entropy(words, LAYOUTS[element_type_of(ml_dtypes.bfloat16)])
     assert pairs.tolist() == [[2, 2], [1, 1]]
     assert values[[0, 256]].tolist() == [2, 1]
     assert rests == 3 * 7

@@ -25,6 +25,7 @@ from opencdma.spec import (
     Opcode,
     Record,
     Status,
+    element_type_of,
 )
 from opencdma.sw import (
     ChannelHaltedError,
@@ -34,7 +35,6 @@ from opencdma.sw import (
     Ticket,
     TransferError,
 )
-from opencdma.sw.arrays import element_type_of
 from opencdma.sw.capabilities import Capabilities
 
 CONFIGS = {

@@ -22,11 +22,11 @@ A last block that is not full goes on with its last element. Streams are strings
 since only their lengths are of interest.
 """
 
-from itertools import pairwise
-
 import numpy as np
 
 from opencdma.golden.elements import from_words, to_words, word_dtype
+
+from .runs import runs
 
 _LONGEST_RUN = 16
 _RUN_BITS = 4
@@ -41,7 +41,7 @@ def encode(array) -> tuple[str, str]:
     words = to_words(array)
     bits = 8 * words.itemsize
     zeros = []
-    for nonzero, length in _runs(words != 0):
+    for nonzero, length in zip(*runs(words != 0), strict=True):
         if nonzero:
             zeros.append("1" * length)
         else:
@@ -59,8 +59,9 @@ def size(array) -> int:
     """Return the bytes that both streams of :func:`encode` fill, faster."""
     words = to_words(array)
     bits = 8 * words.itemsize
-    runs = np.array([length for nonzero, length in _runs(words != 0) if not nonzero], int)
-    zeros = np.count_nonzero(words) + int((-(-runs // _LONGEST_RUN)).sum()) * (1 + _RUN_BITS)
+    nonzero, lengths = runs(words != 0)
+    zero_runs = -(-lengths[~nonzero] // _LONGEST_RUN)
+    zeros = np.count_nonzero(words) + zero_runs.sum() * (1 + _RUN_BITS)
     blocks = _blocks(words)
     before, combined = _planes(blocks, bits)
     costs = np.select(
@@ -104,15 +105,6 @@ def decode(streams: tuple[str, str], *, dtype, count: int) -> np.ndarray:
     words = np.zeros(count, word)
     words[nonzero] = elements[: np.count_nonzero(nonzero)]
     return from_words(words, dtype)
-
-
-def _runs(flags: np.ndarray) -> list[tuple[bool, int]]:
-    """Return runs of equal flags: the flag, and how many there are."""
-    if not flags.size:
-        return []
-    edges = [0, *np.flatnonzero(np.diff(flags)) + 1, flags.size]
-    return [(bool(flags[start]), int(end - start))
-            for start, end in pairwise(edges)]
 
 
 def _blocks(words: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 
 from opencdma.golden.elements import as_bytes, check_count, from_words, to_words, word_dtype
 
+from .runs import runs
+
 _LONGEST = 128
 _LITERAL = 0x80
 
@@ -17,14 +19,14 @@ _LITERAL = 0x80
 def encode(array) -> bytes:
     """Return an array, run-length encoded; elements have 1, 2 or 4 bytes."""
     words = to_words(array)
-    nonzero = words != 0
-    edges = np.flatnonzero(np.diff(nonzero)) + 1
     parts = []
-    for start, end in zip([0, *edges], [*edges, words.size], strict=True):
+    end = 0
+    for nonzero, length in zip(*runs(words != 0), strict=True):
+        start, end = end, end + length
         for at in range(start, end, _LONGEST):
             stop = min(end, at + _LONGEST)
-            parts.append(bytes([stop - at - 1 | _LITERAL * bool(nonzero[at])]))
-            if nonzero[at]:
+            parts.append(bytes([stop - at - 1 | _LITERAL * nonzero]))
+            if nonzero:
                 parts.append(words[at:stop].tobytes())
     return b"".join(parts)
 
@@ -32,12 +34,8 @@ def encode(array) -> bytes:
 def size(array) -> int:
     """Return the length in bytes of what :func:`encode` returns, faster."""
     words = to_words(array)
-    if not words.size:
-        return 0
-    nonzero = words != 0
-    edges = np.flatnonzero(np.diff(nonzero)) + 1
-    lengths = np.diff(edges, prepend=0, append=words.size)
-    return int((-(-lengths // _LONGEST)).sum() + np.count_nonzero(nonzero) * words.itemsize)
+    _, lengths = runs(words != 0)
+    return int((-(-lengths // _LONGEST)).sum() + np.count_nonzero(words) * words.itemsize)
 
 
 def decode(buffer, *, dtype, count: int) -> np.ndarray:

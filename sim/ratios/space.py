@@ -6,14 +6,23 @@ from enum import Enum
 
 import numpy as np
 
-from opencdma.golden.pack_layout import GROUP, GROUPS, KIND, NIBBLE, SCALES, Layout
+from opencdma.golden.pack_layout import (
+    GROUP,
+    GROUPS,
+    KEY,
+    KIND,
+    NIBBLE,
+    SCALES,
+    Layout,
+    bit_length,
+)
 
 __all__ = ["CHOSEN", "PARTS", "VARIANTS", "Masks", "Variant", "cost", "entropy"]
 
 #: Parts of an encoding, in the order of the data.
 PARTS = ("masks", "scales", "distances", "signs", "rests", "padding")
 
-_KEY_BITS, _WIDTH_BITS = 8, 4
+_WIDTH_BITS = 4
 
 
 class Masks(Enum):
@@ -93,7 +102,7 @@ def cost(words: np.ndarray, layout: Layout, variant: Variant) -> dict[str, int]:
     used = counts > 0
     signs, keys, _ = layout.split(elements)
     peaks = np.where(masks, keys, 0).max(axis=2)
-    widths = _bit_length(peaks - np.where(masks, keys, peaks[:, :, np.newaxis]).min(axis=2))
+    widths = bit_length(peaks - np.where(masks, keys, peaks[:, :, np.newaxis]).min(axis=2))
     flags = signs.any(axis=2)
 
     header = _mask_bits(masks, variant), _scale_bits(used, peaks, widths, flags, variant)
@@ -120,11 +129,7 @@ def entropy(words: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray, 
     pairs = np.zeros((2, 2), int)
     np.add.at(pairs, (np.concatenate([[0], masks[:-1]])[: masks.size], masks), 1)
     signs, keys, _ = layout.split(words[words != 0])
-    return pairs, np.bincount(signs << _KEY_BITS | keys, minlength=512), keys.size * layout.rest
-
-
-def _bit_length(numbers: np.ndarray) -> np.ndarray:
-    return np.frexp(numbers.astype(float))[1]
+    return pairs, np.bincount(signs << KEY | keys, minlength=512), keys.size * layout.rest
 
 
 def _mask_bits(masks: np.ndarray, variant: Variant) -> np.ndarray:
@@ -142,9 +147,9 @@ def _mask_bits(masks: np.ndarray, variant: Variant) -> np.ndarray:
 
 def _scale_bits(used, peaks, widths, flags, variant: Variant) -> np.ndarray:
     if not variant.relative:
-        return used.sum(axis=1) * (_KEY_BITS + _WIDTH_BITS + 1)
+        return used.sum(axis=1) * (KEY + _WIDTH_BITS + 1)
     def spread(values):
         most = np.where(used, values, 0).max(axis=1, keepdims=True)
-        return _bit_length(np.where(used, most - values, 0).max(axis=1))
+        return bit_length(np.where(used, most - values, 0).max(axis=1))
     field = spread(peaks) + spread(widths) + flags.any(axis=1)
     return used.any(axis=1) * sum(SCALES) + used.sum(axis=1) * field
